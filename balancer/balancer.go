@@ -1,0 +1,108 @@
+// Package balancer picks a backend for a connection. It is pure: it knows no
+// descriptor, no clock and no other package of the house.
+//
+// A Pool is compiled once and never changes; what does change while it works
+// are the atomics in each backend's Load, which outlive the Pool and are
+// carried from one compiled Pool to the next by whoever compiles.
+package balancer
+
+import "sync/atomic"
+
+// Load holds the live counts of one backend. It is shared by all workers and
+// by every Pool in which the backend stands; the padding keeps two backends
+// from sharing a cache line.
+type Load struct {
+	// ID tells this backend from every other one. The owner of the loads gives
+	// it once, before the first Pick; zero is no backend.
+	ID uint32
+
+	failed atomic.Uint32
+	active atomic.Int64
+	_      [112]byte
+}
+
+// Acquire counts one more connection unless that would exceed most; most <= 0
+// means no limit. It reports whether the connection may use the backend.
+func (l *Load) Acquire(most int64) bool {
+	if n := l.active.Add(1); most > 0 && n > most {
+		l.active.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Release takes back one Acquire.
+func (l *Load) Release() { l.active.Add(-1) }
+
+// Active is the number of connections that hold the backend now.
+func (l *Load) Active() int64 { return l.active.Load() }
+
+// ConnectFailed counts a failed connect and returns how many have failed in a
+// row, this one included.
+func (l *Load) ConnectFailed() uint32 { return l.failed.Add(1) }
+
+// Connected ends a row of failures. It writes only if there was one, so that
+// the ordinary connect leaves the cache line alone.
+func (l *Load) Connected() {
+	if l.failed.Load() != 0 {
+		l.failed.Store(0)
+	}
+}
+
+// Backend is one place a connection can go, as a Picker sees it.
+type Backend struct {
+	Name           string // unique in its pool; what the hashes hash
+	Weight         int    // relative share, 1 to 65535
+	MaxConnections int64  // 0: no limit
+	Ref            int    // the caller's own number; Pick gives it back
+	Load           *Load
+}
+
+// MaxTried is how many backends one connection can try.
+const MaxTried = 8
+
+// Tried is the set of backends, by Load.ID, that a connection has tried in
+// vain. It is plain data: it lives in the connection's record.
+type Tried struct {
+	ids [MaxTried]uint32
+	n   uint8
+}
+
+// Add puts a backend into the set. It reports false when the set is full.
+func (t *Tried) Add(id uint32) bool {
+	if int(t.n) == len(t.ids) {
+		return false
+	}
+	t.ids[t.n] = id
+	t.n++
+	return true
+}
+
+// Has reports whether the backend was tried.
+func (t *Tried) Has(id uint32) bool {
+	for _, x := range t.ids[:t.n] {
+		if x == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Len is the number of backends tried.
+func (t *Tried) Len() int { return int(t.n) }
+
+// Request is one connection's question to a Picker.
+type Request struct {
+	Key   uint64 // what the hashes hash; see the pool's hash_on
+	Rand  uint64 // a fresh random number
+	Tried Tried
+}
+
+// Picker is a policy at work over a fixed set of backends. Pick is called by
+// all workers at once; it takes no lock and allocates nothing.
+type Picker interface {
+	// Pick chooses a backend that is neither full nor tried, acquires its
+	// Load and returns its place in the slice the Picker was made from; -1 if
+	// there is none.
+	Pick(r *Request) int
+}

@@ -1,0 +1,110 @@
+package proxy
+
+import (
+	"net/netip"
+	"time"
+
+	"sluice/balancer"
+)
+
+// Table is everything the workers know: compiled by control, immutable once
+// published, and read through one atomic pointer.
+type Table struct {
+	Listeners []*Listener
+	Pools     []*Pool
+}
+
+// Listener is where clients come in.
+type Listener struct {
+	Name string
+	Bind []Address
+	Pool *Pool
+
+	Relay            Relay
+	Reject           Reject
+	MaxConnections   int64         // 0: no limit of its own
+	IdleTimeout      time.Duration // no byte either way; 0: never
+	HalfCloseTimeout time.Duration // one side finished, the other silent; 0: never
+	Backlog          int
+	Socket           SocketOptions
+
+	id uint32 // given by Publish; kept as long as a listener of this name exists
+}
+
+// Pool is where connections go.
+type Pool struct {
+	Name           string
+	ConnectTimeout time.Duration
+	Retries        int // other backends tried after a failed connect, 0 to balancer.MaxTried-1
+	HashOn         HashOn
+	Socket         SocketOptions
+	Backends       []*Backend     // every backend of the pool, also those not eligible
+	Balancer       *balancer.Pool // over the eligible ones; Ref is the place in Backends
+
+	id uint32
+}
+
+// Backend is one place a connection can go, as the workers see it. Load is
+// the identity: it stays the same object for as long as a backend of this
+// pool, name and address exists.
+type Backend struct {
+	Name    string
+	Address Address
+	Load    *balancer.Load
+}
+
+// Address is where to listen or to connect: a TCP address or the path of a
+// unix socket. Exactly one of the two is set.
+type Address struct {
+	TCP  netip.AddrPort
+	Unix string
+}
+
+// String is the address as an operator writes it.
+func (a Address) String() string {
+	if a.Unix != "" {
+		return "unix:" + a.Unix
+	}
+	return a.TCP.String()
+}
+
+// SocketOptions are set on every TCP socket of a listener or a pool.
+type SocketOptions struct {
+	NoDelay     bool
+	Keepalive   Keepalive
+	UserTimeout time.Duration // TCP_USER_TIMEOUT; 0: the kernel's default
+}
+
+// Keepalive is TCP keepalive; the zero value turns it off. Idle and Interval
+// are rounded to whole seconds, at least one.
+type Keepalive struct {
+	Idle, Interval time.Duration
+	Count          int
+}
+
+// Relay is how bytes are moved.
+type Relay uint8
+
+// The two relays.
+const (
+	Splice Relay = iota // kernel pipes; the payload never enters user space
+	Copy                // read and write through a buffer
+)
+
+// Reject is what a client sees that cannot be served.
+type Reject uint8
+
+// The two ways to turn a client away.
+const (
+	RejectReset Reject = iota // RST
+	RejectClose               // FIN
+)
+
+// HashOn is the key of source_hash and maglev.
+type HashOn uint8
+
+// The keys.
+const (
+	HashSource   HashOn = iota // the client's address without its port
+	HashListener               // the listener's name
+)
