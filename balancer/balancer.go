@@ -22,13 +22,21 @@ type Load struct {
 }
 
 // Acquire counts one more connection unless that would exceed most; most <= 0
-// means no limit. It reports whether the connection may use the backend.
+// means no limit. It reports whether the connection may use the backend. Where
+// there is a limit, Active is never above it, not even for a moment: to count
+// first and take back would let one refusal cause another that nothing
+// justifies. A full backend is only read, so its cache line stays shared.
 func (l *Load) Acquire(most int64) bool {
-	if n := l.active.Add(1); most > 0 && n > most {
-		l.active.Add(-1)
-		return false
+	if most <= 0 {
+		l.active.Add(1)
+		return true
 	}
-	return true
+	for n := l.active.Load(); n < most; n = l.active.Load() {
+		if l.active.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // Release takes back one Acquire.
@@ -88,10 +96,20 @@ func (t *Tried) Has(id uint32) bool {
 	return false
 }
 
+// Last is the backend tried last, 0 if none was.
+func (t *Tried) Last() uint32 {
+	if t.n == 0 {
+		return 0
+	}
+	return t.ids[t.n-1]
+}
+
 // Len is the number of backends tried.
 func (t *Tried) Len() int { return int(t.n) }
 
-// Request is one connection's question to a Picker.
+// Request is one connection's question to a Picker. It crosses an interface, so
+// a Request that is a local variable is allocated anew for each call: a worker
+// keeps one and fills it in again. No Picker keeps it.
 type Request struct {
 	Key   uint64 // what the hashes hash; see the pool's hash_on
 	Rand  uint64 // a fresh random number

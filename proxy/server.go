@@ -2,8 +2,15 @@ package proxy
 
 import (
 	"context"
-	"syscall"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"sluice/internal/sys"
 )
 
 // Options are fixed for the life of a Server.
@@ -21,51 +28,280 @@ type Options struct {
 
 // Server is the data plane: the workers, the sockets they accept from, and
 // the table they work by.
-type Server struct{}
+type Server struct {
+	options  Options
+	started  time.Time
+	workers  []*worker
+	running  sync.WaitGroup
+	reporter *reporter
 
-// Opening holds sockets that are open but not yet accepted from.
-type Opening struct{}
+	publishing sync.Mutex // held while live is replaced
+	live       atomic.Pointer[live]
+	limit      int64 // connections at once
 
-// Stats are counts since start, and what is open now.
-type Stats struct {
-	Accepted    uint64
-	Active      int64
-	Closed      map[Cause]uint64
-	BytesUp     uint64
-	BytesDown   uint64
-	Retries     uint64
-	Paused      uint64 // how often a listener stopped accepting
-	Dropped     uint64 // records lost
-	PipesOpen   int64
-	PipesInUse  int64
-	AcceptFails uint64
+	draining atomic.Bool
+	empty    chan struct{} // told when the last connection has ended while draining
+
+	_      [64]byte
+	active atomic.Int64 // connections, of all listeners
+	_      [56]byte
+	paused atomic.Int64 // doors paused, counted once a worker
 }
 
 // New starts the workers. They have no table yet and accept nothing.
-func New(o Options) (*Server, error) { return &Server{}, nil }
+func New(o Options) (*Server, error) {
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.PipeSize == 0 {
+		o.PipeSize = 1 << 20
+	}
+	limit, err := connectionLimit(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, started: time.Now(), limit: int64(limit), empty: make(chan struct{}, 1)}
+	s.live.Store(&live{table: &Table{}, doors: []*door{nil}, owners: []*listenerSlot{nil}})
+	s.reporter = newReporter(s)
+	for id := range o.Workers {
+		w, err := newWorker(s, id, limit, o.PipeSize)
+		if err != nil {
+			for _, w := range s.workers {
+				w.shut()
+			}
+			return nil, fmt.Errorf("worker %d: %w", id, err)
+		}
+		s.workers = append(s.workers, w)
+	}
+	for _, w := range s.workers {
+		s.running.Go(w.run)
+	}
+	go s.reporter.run()
+	return s, nil
+}
+
+// connectionLimit is how many connections the descriptors are enough for, two
+// each, or fewer if so configured. A twentieth of the descriptors, at least 32
+// and at most 1024, is left for everything else: pipes with bytes in flight,
+// probes, listeners, logs.
+func connectionLimit(o Options) (int, error) {
+	descriptors, err := sys.DescriptorLimit()
+	if err != nil {
+		return 0, err
+	}
+	reserve := min(max(descriptors/20, 32), 1024)
+	room := (descriptors - reserve) / 2
+	if room < 1 {
+		return 0, fmt.Errorf("the limit of %d open descriptors leaves none for connections; raise it (ulimit -n)", descriptors)
+	}
+	if o.MaxConnections > 0 {
+		room = min(room, o.MaxConnections)
+	}
+	return min(room, 1<<24), nil
+}
+
+// clock is the process's clock: ns since the Server was made, never 0.
+func (s *Server) clock() int64 { return int64(time.Since(s.started)) + 1 }
+
+// MaxConnections is how many connections there may be at once.
+func (s *Server) MaxConnections() int { return int(s.limit) }
+
+// Workers is how many event loops there are.
+func (s *Server) Workers() int { return len(s.workers) }
+
+// leave counts one connection less.
+func (s *Server) leave() {
+	if s.active.Add(-1) == 0 && s.draining.Load() {
+		select {
+		case s.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (s *Server) hasRoom(l *listenerSlot) bool {
+	return s.active.Load() < s.limit && (l.MaxConnections == 0 || l.active.Load() < l.MaxConnections)
+}
+
+// unpauseAll lets every worker try its paused doors again.
+func (s *Server) unpauseAll() {
+	s.post(message{kind: retryDoor})
+}
+
+func (s *Server) post(m message) {
+	for _, w := range s.workers {
+		w.mail.post(m)
+	}
+}
+
+// Opening holds sockets that are open but not yet accepted from.
+type Opening struct{ doors []*door }
 
 // Open opens the sockets that t needs and the table in force has not. Nothing
 // is accepted from them before Publish; Close gives them back.
-func (s *Server) Open(t *Table) (*Opening, error) { return &Opening{}, nil }
+func (s *Server) Open(t *Table) (*Opening, error) {
+	in := s.live.Load()
+	o := &Opening{}
+	var errs []error
+	for _, l := range t.Listeners {
+		for _, a := range l.Bind {
+			if in.doorAt(a) != nil {
+				continue
+			}
+			d, err := openDoorAt(l, a, t.hasIPv4Any(a.TCP.Port()))
+			if err != nil {
+				errs = append(errs, fmt.Errorf("listener %s: %s: %w", l.Name, a, err))
+				continue
+			}
+			o.doors = append(o.doors, d)
+		}
+	}
+	if len(errs) > 0 {
+		o.Close()
+		return nil, errors.Join(errs...)
+	}
+	return o, nil
+}
+
+// hasIPv4Any reports whether the table listens on every IPv4 address of a port
+// by itself, so that [::] must not.
+func (t *Table) hasIPv4Any(port uint16) bool {
+	for _, l := range t.Listeners {
+		for _, a := range l.Bind {
+			if a.Unix == "" && port != 0 && a.TCP == netip.AddrPortFrom(netip.IPv4Unspecified(), port) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Close closes what was opened, unless it was published.
-func (o *Opening) Close() {}
+func (o *Opening) Close() {
+	for _, d := range o.doors {
+		d.shut()
+	}
+	o.doors = nil
+}
 
 // Publish puts t in force: what o opened begins to accept, listeners that t
 // does not have are closed, live connections go on. o may be nil when t listens
-// where the table in force does.
-func (s *Server) Publish(t *Table, o *Opening) {}
+// where the table in force does. When it returns, addresses that t does not
+// have are free.
+func (s *Server) Publish(t *Table, o *Opening) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	before := s.live.Load()
+	after := before.succeed(t, s.seen())
+	added, removed := after.placeDoors(before, o)
+	for _, d := range append(added, removed...) {
+		d.holders.Store(int32(len(s.workers)))
+	}
+	s.live.Store(after)
+	s.post(message{kind: newLive})
+	for _, d := range added {
+		s.post(message{kind: openDoor, door: d})
+	}
+	for _, d := range removed {
+		s.post(message{kind: closeDoor, door: d})
+	}
+	for _, d := range removed {
+		<-d.gone
+	}
+}
+
+// seen is the oldest version of live that a worker may still use.
+func (s *Server) seen() uint64 {
+	oldest := ^uint64(0)
+	for _, w := range s.workers {
+		oldest = min(oldest, w.seen.Load())
+	}
+	return oldest
+}
+
+// placeDoors gives each door of before that is still wanted, and each that was
+// opened, its listener.
+func (n *live) placeDoors(before *live, o *Opening) (added, removed []*door) {
+	wanted := map[Address]*listenerSlot{}
+	for _, slot := range n.listeners {
+		if slot != nil && slot.retired == 0 {
+			for _, a := range slot.Bind {
+				wanted[a] = slot
+			}
+		}
+	}
+	n.doors = make([]*door, len(before.doors))
+	n.owners = make([]*listenerSlot, len(before.doors))
+	for id, d := range before.doors {
+		if d == nil {
+			continue
+		}
+		slot := wanted[d.address]
+		if slot == nil {
+			d.last = before.owners[id]
+			removed = append(removed, d)
+			continue
+		}
+		n.doors[id], n.owners[id] = d, slot
+		if before.owners[id].Listener != slot.Listener {
+			sys.Listen(d.fd, slot.Backlog)
+			if d.address.Unix == "" {
+				slot.Socket.apply(d.fd)
+			}
+		}
+	}
+	if o == nil {
+		return nil, removed
+	}
+	for _, d := range o.doors {
+		d.id = freeNumber(&n.doors)
+		for len(n.owners) < len(n.doors) {
+			n.owners = append(n.owners, nil)
+		}
+		n.doors[d.id], n.owners[d.id] = d, wanted[d.address]
+	}
+	added, o.doors = o.doors, nil
+	return added, removed
+}
 
 // Bound is where a listener of the table in force accepts: its addresses with
 // the ports the kernel chose.
-func (s *Server) Bound(listener string) []Address { return nil }
+func (s *Server) Bound(listener string) (bound []Address) {
+	in := s.live.Load()
+	for id, d := range in.doors {
+		if d != nil && in.owners[id].Name == listener {
+			bound = append(bound, d.bound())
+		}
+	}
+	return bound
+}
 
 // Shutdown stops accepting, waits until every connection has ended or grace
 // is over or ctx is done, resets what is left, and ends the workers. It returns
 // the number of connections it had to reset.
-func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int { return 0 }
-
-// Stats counts.
-func (s *Server) Stats() Stats { return Stats{} }
-
-var _ = syscall.EAGAIN
+func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int {
+	s.draining.Store(true)
+	in := s.live.Load().table
+	s.Publish(&Table{Pools: in.Pools}, nil)
+	if s.active.Load() > 0 && grace > 0 {
+		over := time.NewTimer(grace)
+		defer over.Stop()
+	wait:
+		for s.active.Load() > 0 {
+			select {
+			case <-s.empty:
+			case <-over.C:
+				break wait
+			case <-ctx.Done():
+				break wait
+			}
+		}
+	}
+	left := int(s.active.Load())
+	s.post(message{kind: resetAll})
+	s.post(message{kind: leave})
+	s.running.Wait()
+	close(s.reporter.stop)
+	<-s.reporter.done
+	return left
+}

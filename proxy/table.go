@@ -27,8 +27,6 @@ type Listener struct {
 	HalfCloseTimeout time.Duration // one side finished, the other silent; 0: never
 	Backlog          int
 	Socket           SocketOptions
-
-	id uint32 // given by Publish; kept as long as a listener of this name exists
 }
 
 // Pool is where connections go.
@@ -40,8 +38,6 @@ type Pool struct {
 	Socket         SocketOptions
 	Backends       []*Backend     // every backend of the pool, also those not eligible
 	Balancer       *balancer.Pool // over the eligible ones; Ref is the place in Backends
-
-	id uint32
 }
 
 // Backend is one place a connection can go, as the workers see it. Load is

@@ -1,0 +1,173 @@
+package proxy
+
+import (
+	"net/netip"
+	"syscall"
+
+	"sluice/balancer"
+	"sluice/internal/sys"
+	"sluice/proxy/relay"
+)
+
+// phase is where a conn stands:
+//
+//	accepted --> connecting --> relaying --> closed
+//	   |          |  ^  |          |           ^
+//	   |          |  +--+ refused, | one side  |
+//	   |          |  late: another | broke     |
+//	   |          |  backend       v           |
+//	   |          |             breaking ------+ what was sent before the
+//	   |          |                            | break is acknowledged, or
+//	   +----------+----------------------------+ half_close_timeout is over
+//	 nobody to   none left, client gone
+//	 connect to
+//
+// From connecting and relaying a timeout or the end of the grace period leads
+// to closed as well.
+type phase uint8
+
+const (
+	closed     phase = iota // the slot is free
+	connecting              // a backend is picked, its socket not yet connected
+	relaying                // bytes flow
+	breaking                // one side is broken, the other has bytes on their way
+)
+
+// conn is one connection: plain data without a Go pointer, of a fixed size, in
+// its worker's slab. Only that worker touches it. What it refers to, it names
+// by number: see live.
+type conn struct {
+	generation uint32 // 0: the slot is free
+	next       uint32 // slot: the free list's, or the ready list's
+
+	client, backend int32 // descriptors; -1: none
+	listener        uint32
+	backendID       uint32 // balancer.Load.ID; 0: none
+
+	phase phase
+	cause Cause
+	flags flags
+	errno uint16 // of the failure that ended it
+
+	up, down stream
+	timer    timer
+
+	accepted  int64 // ns on the process's clock, as all times here
+	connectAt int64 // the latest connect began
+	connected int64 // it was done
+	firstByte int64 // a byte of the backend reached the client
+	lastMove  int64 // a byte moved, or a side finished
+	brokenAt  int64 // one side broke
+
+	tried balancer.Tried
+
+	address [16]byte
+	port    uint16
+	retries uint8
+}
+
+// stream is one direction of a conn: the machine that decides, and what its
+// shell needs.
+type stream struct {
+	relay.Flow
+	carrier int32  // the pipe or buffer that holds the pending bytes; -1: none
+	fulls   uint8  // fills in a row that were as long as they were allowed to be
+	moved   uint64 // bytes delivered
+}
+
+func (s *stream) init() {
+	s.Flow.Init()
+	s.carrier = -1
+}
+
+type flags uint16
+
+const (
+	queued         flags = 1 << iota // on the worker's ready list
+	copied                           // relayed by read and write
+	hasAddress                       // address and port are set
+	clientOut                        // the client's socket is registered for OUT
+	backendOut                       // the backend's socket is
+	backendNoDelay                   // the backend's socket has TCP_NODELAY
+	backendWrote                     // the backend's socket was written to
+	clientUnix                       // the client's socket is not TCP
+	backendUnix                      // the backend's socket is not TCP
+	clientReset                      // the client's side is broken
+	backendReset                     // the backend's side is broken
+	upBuffered                       // up.carrier is a buffer, not a pipe
+	downBuffered                     // down.carrier is one
+	later                            // a unix backend's queue was full: connect again when the timer fires
+)
+
+func (c *conn) has(f flags) bool { return c.flags&f != 0 }
+
+func (c *conn) setClient(a *sys.Sockaddr) {
+	if p := a.AddrPort(); p.IsValid() {
+		c.address, c.port = p.Addr().As16(), p.Port()
+		c.flags |= hasAddress
+	} else {
+		c.flags |= clientUnix
+	}
+}
+
+// clientAddress is the zero value for a unix socket.
+func (c *conn) clientAddress() netip.AddrPort {
+	if !c.has(hasAddress) {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(c.address).Unmap(), c.port)
+}
+
+// blame notes why the connection ends, unless that is known already.
+func (c *conn) blame(cause Cause, e syscall.Errno) {
+	if c.cause == Completed {
+		c.cause, c.errno = cause, uint16(e)
+	}
+}
+
+// close ends a connection: every descriptor, the backend's load, the timer,
+// the slot. With reset both sides see a RST, else a FIN after all that was
+// sent.
+func (w *worker) close(slot uint32, c *conn, reset bool) {
+	if reset {
+		w.resetOnClose(c)
+	}
+	w.dropCarriers(c)
+	sys.Close(int(c.client))
+	if c.backend >= 0 {
+		sys.Close(int(c.backend))
+	}
+	w.wheel.disarm(slot)
+	w.report(c)
+	w.releaseBackend(c)
+	w.dismiss(w.live.listener(c.listener))
+	c.generation = 0
+	w.freed = true
+	if !c.has(queued) { // else the ready list lets it go
+		w.slab.give(slot)
+	} else {
+		c.phase = closed
+	}
+}
+
+func (w *worker) resetOnClose(c *conn) {
+	if !c.has(clientUnix) {
+		sys.ResetOnClose(int(c.client))
+	}
+	if c.backend >= 0 && !c.has(backendUnix) {
+		sys.ResetOnClose(int(c.backend))
+	}
+}
+
+// dropCarriers gives back what holds bytes that nobody will get.
+func (w *worker) dropCarriers(c *conn) {
+	w.dropCarrier(c, &c.up, upBuffered)
+	w.dropCarrier(c, &c.down, downBuffered)
+}
+
+func (w *worker) releaseBackend(c *conn) {
+	if c.backendID != 0 {
+		w.live.backend(c.backendID).Load.Release()
+		c.backendID = 0
+	}
+}

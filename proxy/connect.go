@@ -1,0 +1,197 @@
+package proxy
+
+import (
+	"syscall"
+	"time"
+
+	"sluice/balancer"
+	"sluice/internal/sys"
+)
+
+// again is how soon a unix backend whose queue is full is asked again: it gives
+// no event when there is room.
+const again = 10 * time.Millisecond
+
+// connect picks a backend and begins to connect, and goes on to another while
+// that fails at once.
+func (w *worker) connect(slot uint32, c *conn) {
+	for {
+		pool := w.live.listener(c.listener).Pool
+		w.request.Key = w.hashKey(c, pool.HashOn)
+		w.request.Rand = w.random.Uint64()
+		w.request.Tried = c.tried
+		ref, verdict := pool.Balancer.Pick(&w.request)
+		if verdict != balancer.Picked {
+			w.refuse(slot, c, verdict)
+			return
+		}
+		if c.tried.Len() > 0 {
+			c.retries++
+			w.count.retries.add(1)
+		}
+		b := pool.Backends[ref]
+		c.phase, c.backendID, c.connectAt = connecting, b.Load.ID, w.now
+		e := w.dial(slot, c, pool, b)
+		switch e {
+		case 0:
+			w.connected(slot, c)
+			return
+		case syscall.EINPROGRESS, syscall.EAGAIN:
+			w.armDeadline(slot, c)
+			return
+		}
+		if !w.another(slot, c, e) {
+			return
+		}
+	}
+}
+
+// dial opens a socket to a backend and registers it.
+func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errno {
+	address := b.Address.sockaddr()
+	fd, e := sys.Socket(address.Family())
+	if e != 0 {
+		return e
+	}
+	c.backend = int32(fd)
+	c.flags &^= backendUnix | later
+	if b.Address.Unix != "" {
+		c.flags |= backendUnix
+	} else {
+		pool.Socket.applyTimeouts(fd)
+	}
+	e = sys.Connect(fd, &address)
+	switch e {
+	case syscall.EAGAIN: // a unix socket whose queue is full
+		c.flags |= later
+		return e
+	case 0, syscall.EINPROGRESS:
+		if e := w.watchBackend(slot, c); e != 0 {
+			return e
+		}
+	}
+	return e
+}
+
+// watchBackend registers the backend's socket, for OUT as well: that is how
+// the end of the connect shows. It must not be registered before the connect
+// has begun, else it reports OUT and HUP at once.
+func (w *worker) watchBackend(slot uint32, c *conn) syscall.Errno {
+	c.flags |= backendOut
+	return sys.EpollAdd(w.ep, int(c.backend), sys.In|sys.Out|sys.RdHup|sys.Pri|sys.Edge, slot, c.generation|backendSide)
+}
+
+// dialAgain is what a full unix backend's timer does.
+func (w *worker) dialAgain(slot uint32, c *conn) {
+	address := w.live.backend(c.backendID).Address.sockaddr()
+	e := sys.Connect(int(c.backend), &address)
+	if e == syscall.EAGAIN {
+		w.armDeadline(slot, c)
+		return
+	}
+	c.flags &^= later
+	if e == 0 {
+		e = w.watchBackend(slot, c)
+	}
+	if e == 0 {
+		w.connected(slot, c)
+	} else if w.another(slot, c, e) {
+		w.connect(slot, c)
+	}
+}
+
+// connectEvent is an event of the backend's socket before it is connected.
+func (w *worker) connectEvent(slot uint32, c *conn, events uint32) {
+	if events&(sys.Err|sys.Hup) != 0 {
+		e := sys.SocketError(int(c.backend))
+		if e == 0 {
+			e = syscall.ECONNRESET
+		}
+		if w.another(slot, c, e) {
+			w.connect(slot, c)
+		}
+		return
+	}
+	if events&sys.Out == 0 {
+		return
+	}
+	w.latch(&c.down, events)
+	w.connected(slot, c)
+}
+
+// connected begins the relay.
+func (w *worker) connected(slot uint32, c *conn) {
+	c.phase, c.cause, c.errno = relaying, Completed, 0
+	c.connected = max(w.server.clock(), c.connectAt+1)
+	w.live.backend(c.backendID).Load.Connected()
+	w.relay(slot, c)
+}
+
+// another notes that a backend could not be connected, and reports whether
+// another may be tried; if not, the conn is closed.
+func (w *worker) another(slot uint32, c *conn, e syscall.Errno) bool {
+	b := w.live.backend(c.backendID)
+	if c.backend >= 0 {
+		sys.Close(int(c.backend))
+		c.backend = -1
+	}
+	c.down.init()
+	c.flags &^= backendOut
+	cause := ConnectFailed
+	switch e {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+		cause = NoDescriptor
+	case syscall.EADDRNOTAVAIL: // our ports to this backend are used up: not its fault
+	case syscall.ETIMEDOUT:
+		cause = ConnectTimedOut
+		w.reportFailedConnect(b, e)
+	default:
+		w.reportFailedConnect(b, e)
+	}
+	c.tried.Add(c.backendID)
+	w.releaseBackend(c)
+	c.cause, c.errno = cause, uint16(e) // forgotten if another connects
+	if cause != NoDescriptor && c.tried.Len() <= b.pool.Retries {
+		return true
+	}
+	w.turnAway(slot, c)
+	return false
+}
+
+// refuse ends a conn for which no backend could be picked.
+func (w *worker) refuse(slot uint32, c *conn, v balancer.Verdict) {
+	if c.tried.Len() > 0 {
+		// The cause is that of the last connect.
+	} else if v == balancer.NoneUp {
+		c.cause = NoBackend
+	} else {
+		c.cause = BackendsFull
+	}
+	w.turnAway(slot, c)
+}
+
+// turnAway closes the client as its listener says. A close that leaves unread
+// bytes would be a reset, so what the client has sent is thrown away first.
+func (w *worker) turnAway(slot uint32, c *conn) {
+	reset := w.live.listener(c.listener).Reject == RejectReset
+	if !reset && !c.has(clientUnix) {
+		sys.ShutdownWrite(int(c.client))
+		sys.Discard(int(c.client), 1<<20)
+	}
+	w.close(slot, c, reset)
+}
+
+// hashKey is what source_hash and maglev go by.
+func (w *worker) hashKey(c *conn, on HashOn) uint64 {
+	if on == HashListener {
+		return balancer.HashString(w.live.listener(c.listener).Name)
+	}
+	return balancer.HashAddr(c.clientAddress().Addr())
+}
+
+func (a *Address) sockaddr() sys.Sockaddr {
+	if a.Unix != "" {
+		return sys.UnixAddr(a.Unix)
+	}
+	return sys.TCPAddr(a.TCP)
+}

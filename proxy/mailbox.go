@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"sync"
+
+	"sluice/internal/sys"
+)
+
+// message is what others may ask of a worker.
+type message struct {
+	kind order
+	door *door
+}
+
+type order uint8
+
+const (
+	openDoor  order = iota // accept from door
+	closeDoor              // accept what waits there, then no more
+	retryDoor              // doors that were paused may accept again
+	newLive                // look at the server's live
+	resetAll               // reset every connection
+	leave                  // end the loop
+)
+
+// mailbox is how others reach a worker. It is for rare things: a mutex, a
+// slice and an eventfd that ends the worker's wait.
+type mailbox struct {
+	fd    int
+	mutex sync.Mutex
+	list  []message
+}
+
+func (m *mailbox) post(msg message) {
+	m.mutex.Lock()
+	m.list = append(m.list, msg)
+	m.mutex.Unlock()
+	sys.Signal(m.fd)
+}
+
+func (m *mailbox) take() []message {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	list := m.list
+	m.list = nil
+	return list
+}
+
+func (w *worker) readMail() {
+	sys.Unsignal(w.mail.fd)
+	for _, msg := range w.mail.take() {
+		switch msg.kind {
+		case openDoor:
+			w.openDoor(msg.door)
+		case closeDoor:
+			w.closeDoor(msg.door)
+		case retryDoor:
+			w.unpause()
+		case newLive: // every turn looks
+		case resetAll:
+			w.resetAll()
+		case leave:
+			w.leaving = true
+		}
+	}
+}
+
+// resetAll ends what the grace period left.
+func (w *worker) resetAll() {
+	for slot := uint32(1); slot <= w.slab.used; slot++ {
+		if c := w.slab.at(slot); c.generation != 0 {
+			c.blame(ShutDown, 0)
+			w.close(slot, c, true)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"sync/atomic"
+	"syscall"
+
+	"sluice/internal/sys"
+)
+
+// pipes is a worker's store of empty pipes. A flow borrows one when it fills
+// and returns it as soon as it is drained, so there are about as many as flows
+// that wait for a slow reader. Opening one costs as much as a request
+// (7-10 µs), hence the store.
+//
+// The first largePipes are made as large as asked for and are lent first; what
+// is needed beyond them is of the kernel's default size, so that many slow
+// readers pin little. An empty pipe pins only its slots (10 KiB for 1 MiB), and
+// many slots are what proves a short fill complete. An unprivileged user gets
+// fewer and smaller ones, down to two slots, see pipe(7).
+type pipes struct {
+	size  int // bytes asked for
+	all   []pipe
+	large []int32 // indices into all: open, empty and of the size asked for
+	small []int32 // the same, smaller
+	holes []int32 // indices into all: closed
+
+	open, used atomic.Int64
+	larges     int
+}
+
+// pipe is two descriptors. slots is how many separate pieces it holds.
+type pipe struct {
+	r, w  int
+	size  int
+	slots int
+}
+
+const (
+	pageSize = 4096
+	// pipesKept is how many pipes a worker holds when no byte is in flight. They
+	// are opened at the start: when descriptors run out, that many flows can
+	// still move.
+	pipesKept = 4
+	// largePipes of 1 MiB are 16 MiB at the most for each worker, a quarter of
+	// what an unprivileged user may have.
+	largePipes = 16
+)
+
+func newPipes(size int) (*pipes, error) {
+	p := &pipes{size: size}
+	for range pipesKept {
+		i, e := p.make()
+		if e != 0 {
+			p.close()
+			return nil, e
+		}
+		p.put(i)
+	}
+	return p, nil
+}
+
+// take lends an empty pipe.
+func (p *pipes) take() (int32, syscall.Errno) {
+	for _, from := range [...]*[]int32{&p.large, &p.small} {
+		if n := len(*from); n > 0 {
+			i := (*from)[n-1]
+			*from = (*from)[:n-1]
+			p.used.Add(1)
+			return i, 0
+		}
+	}
+	i, e := p.make()
+	if e == 0 {
+		p.used.Add(1)
+	}
+	return i, e
+}
+
+// give takes a pipe back. It must be empty: the next borrower would send what
+// is left in it.
+func (p *pipes) give(i int32) {
+	p.used.Add(-1)
+	p.put(i)
+}
+
+func (p *pipes) put(i int32) {
+	if p.all[i].size >= p.size {
+		p.large = append(p.large, i)
+	} else {
+		p.small = append(p.small, i)
+	}
+}
+
+// drop closes a lent pipe with what is in it.
+func (p *pipes) drop(i int32) {
+	p.used.Add(-1)
+	p.shut(i)
+}
+
+// trim closes what is more than the number kept, the small ones first.
+func (p *pipes) trim() {
+	for _, from := range [...]*[]int32{&p.small, &p.large} {
+		for len(*from) > 0 && p.spare() {
+			n := len(*from) - 1
+			p.shut((*from)[n])
+			*from = (*from)[:n]
+		}
+	}
+}
+
+// spare reports whether trim would close anything.
+func (p *pipes) spare() bool { return len(p.large)+len(p.small) > pipesKept }
+
+func (p *pipes) at(i int32) *pipe { return &p.all[i] }
+
+func (p *pipes) make() (int32, syscall.Errno) {
+	r, w, e := sys.Pipe()
+	if e != 0 {
+		return -1, e
+	}
+	size := 0
+	if p.larges < largePipes {
+		size, e = sys.SetPipeSize(w, p.size)
+	}
+	if size == 0 || e != 0 {
+		size, _ = sys.PipeSize(w)
+	}
+	if size >= p.size {
+		p.larges++
+	}
+	made := pipe{r: r, w: w, size: size, slots: size / pageSize}
+	p.open.Add(1)
+	if n := len(p.holes); n > 0 {
+		i := p.holes[n-1]
+		p.holes = p.holes[:n-1]
+		p.all[i] = made
+		return i, 0
+	}
+	p.all = append(p.all, made)
+	return int32(len(p.all) - 1), 0
+}
+
+func (p *pipes) shut(i int32) {
+	if p.all[i].size >= p.size {
+		p.larges--
+	}
+	sys.Close(p.all[i].r)
+	sys.Close(p.all[i].w)
+	p.all[i] = pipe{r: -1, w: -1}
+	p.holes = append(p.holes, i)
+	p.open.Add(-1)
+}
+
+// close closes the store and every pipe in it, lent or not.
+func (p *pipes) close() {
+	for i := range p.all {
+		if p.all[i].w > 0 {
+			sys.Close(p.all[i].r)
+			sys.Close(p.all[i].w)
+		}
+	}
+	p.all, p.large, p.small, p.holes = nil, nil, nil, nil
+	p.open.Store(0)
+	p.used.Store(0)
+}

@@ -1,0 +1,107 @@
+package proxy
+
+import (
+	"syscall"
+
+	"sluice/internal/sys"
+)
+
+// How much one fill may move. A flow that fills all it may, several times in a
+// row, is a bulk transfer and may fill more; a crowd shrinks it again, and a
+// crowd of slow readers does too, since a full pipe pins its pages.
+const (
+	shortFill   = 64 << 10
+	crowdedFill = 256 << 10
+	longFill    = 1 << 20
+	manyPipes   = 32
+)
+
+func (w *worker) fillLength(s *stream) int {
+	switch {
+	case s.fulls == 0 || w.pipes.used.Load() > manyPipes:
+		return shortFill
+	case w.crowd > 1:
+		return crowdedFill
+	}
+	return longFill
+}
+
+// fill moves bytes from a source into an empty pipe.
+func (w *worker) fill(c *conn, s side) {
+	if c.has(copied) {
+		w.fillBuffer(c, s)
+		return
+	}
+	i, e := w.pipes.take()
+	if e != 0 { // no descriptor for a pipe: this once, copy
+		w.count.pipeFails.add(1)
+		w.fillBuffer(c, s)
+		return
+	}
+	p := w.pipes.at(i)
+	want := min(w.fillLength(s.stream), p.size)
+	n, e := sys.Splice(s.source, p.w, want)
+	if n > 0 && e == 0 {
+		w.count.splices.add(1)
+		s.carrier = i
+		s.fulls = full(s.fulls, n, want)
+		s.Filled(n, n < p.slots && n < want && !s.sourceUnix)
+		return
+	}
+	w.pipes.give(i)
+	switch e {
+	case 0:
+		w.sourceEnded(c, s)
+	case syscall.EAGAIN:
+		s.SourceEmpty()
+	case syscall.EINVAL, syscall.EOPNOTSUPP, syscall.ENOSYS: // splice is refused here
+		c.flags |= copied
+		w.count.refused.add(1)
+	default:
+		w.sourceBroke(c, s, e)
+	}
+}
+
+// full counts fills that were as long as they were allowed to be.
+func full(fulls uint8, n, want int) uint8 {
+	if n < want {
+		return 0
+	}
+	return min(fulls+1, 8)
+}
+
+// drain moves the pending bytes to the sink.
+func (w *worker) drain(slot uint32, c *conn, s side) {
+	w.beforeWrite(c, s)
+	if c.has(s.buffered) {
+		w.drainBuffer(slot, c, s)
+		return
+	}
+	n, e := sys.Splice(w.pipes.at(s.carrier).r, s.sink, s.Pending())
+	switch {
+	case n > 0 && e == 0:
+		w.moved(c, s, n)
+		if s.Drained(n); s.Pending() == 0 {
+			w.pipes.give(s.carrier)
+			s.carrier = -1
+		}
+	case e == syscall.EAGAIN:
+		w.sinkFull(slot, c, s)
+	default:
+		w.sinkBroke(c, s, e)
+	}
+}
+
+// dropCarrier gives back a pipe or buffer with bytes that nobody will get.
+func (w *worker) dropCarrier(c *conn, s *stream, buffered flags) {
+	if s.carrier < 0 {
+		return
+	}
+	if c.has(buffered) {
+		w.bufs.give(s.carrier)
+		c.flags &^= buffered
+	} else {
+		w.pipes.drop(s.carrier)
+	}
+	s.carrier = -1
+}

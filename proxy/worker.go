@@ -1,0 +1,268 @@
+package proxy
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"sluice/balancer"
+	"sluice/internal/sys"
+)
+
+// A worker is one event loop: a goroutine locked to its thread, with its own
+// epoll, pipes, timers and conns. Nobody else touches what it owns; others
+// post it a message.
+//
+// An epoll datum is two halves: a slot and a generation for a client's socket,
+// the same with backendSide set for a backend's. A late event of a closed conn
+// finds another generation in the slot and is dropped. Generation 0 is the
+// worker's own: mailSlot is its mailbox, any other slot the number of a door.
+type worker struct {
+	server *Server
+	id     int
+	ep     int
+	events sys.Events
+
+	live   *live         // as of the beginning of this turn
+	seen   atomic.Uint64 // its version
+	now    int64         // ns on the process's clock, as of the beginning of this turn
+	mail   mailbox
+	slab   *slab
+	pipes  *pipes
+	bufs   buffers
+	wheel  wheel
+	ready  queue
+	crowd  int // events and ready conns of this turn
+	random *rand.PCG
+
+	request balancer.Request // scratch of connect
+	peer    sys.Sockaddr     // scratch of accept
+	paused  []*door
+	freed   bool // a connection was closed in this turn
+	leaving bool
+
+	ring  *ring
+	count counters
+}
+
+const (
+	generationMask = 1<<31 - 1
+	backendSide    = 1 << 31
+	mailSlot       = 0
+)
+
+// spin is how long a worker that has nothing to do waits without giving up its
+// P. A wake-up from there is cheaper by a few µs than from a wait that the
+// scheduler knows of; an idle worker pays it once.
+const spin = 2 * time.Millisecond
+
+func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
+	w := &worker{server: s, id: id, random: rand.NewPCG(rand.Uint64(), uint64(id)), ring: newRing(), live: s.live.Load()}
+	var err error
+	if w.ep, err = sys.EpollCreate(); err != nil {
+		return nil, err
+	}
+	if w.mail.fd, err = sys.EventFD(); err != nil {
+		sys.Close(w.ep)
+		return nil, err
+	}
+	if w.slab, err = newSlab(conns); err != nil {
+		w.shut()
+		return nil, err
+	}
+	if w.pipes, err = newPipes(pipeSize); err != nil {
+		w.shut()
+		return nil, err
+	}
+	if e := sys.EpollAdd(w.ep, w.mail.fd, sys.In|sys.Edge, mailSlot, 0); e != 0 {
+		w.shut()
+		return nil, e
+	}
+	w.wheel.timers = func(slot uint32) *timer { return &w.slab.at(slot).timer }
+	w.now = s.clock()
+	w.wheel.now = uint64(w.now) >> tickShift
+	return w, nil
+}
+
+// shut gives back what newWorker took.
+func (w *worker) shut() {
+	sys.Close(w.mail.fd)
+	sys.Close(w.ep)
+	if w.pipes != nil {
+		w.pipes.close()
+	}
+	if w.slab != nil {
+		w.slab.close()
+	}
+}
+
+// run is the event loop. It ends when it was told to leave.
+func (w *worker) run() {
+	runtime.LockOSThread()
+	for !w.leaving {
+		w.turn(w.wait())
+	}
+	w.shut()
+}
+
+// turn is one round of the loop over n events.
+func (w *worker) turn(n int) {
+	w.now = w.server.clock()
+	if l := w.server.live.Load(); l != w.live {
+		w.live = l
+	}
+	w.ready.round()
+	w.crowd = n + w.ready.count
+	for i := range n {
+		w.dispatch(w.events.At(i))
+	}
+	w.runReady()
+	w.wheel.advance(w.now, w.fire)
+	w.afterFrees()
+	if w.seen.Load() != w.live.version {
+		w.seen.Store(w.live.version)
+	}
+}
+
+// wait returns how many events came. It looks without waiting while there is
+// work, and otherwise spins a little before it sleeps until the next timer.
+func (w *worker) wait() int {
+	if !w.ready.empty() {
+		return sys.EpollSpin(w.ep, &w.events, 0)
+	}
+	ms := w.wheel.until(w.server.clock())
+	short := int(spin / time.Millisecond)
+	if ms >= 0 && ms <= short {
+		return sys.EpollSpin(w.ep, &w.events, ms)
+	}
+	if n := sys.EpollSpin(w.ep, &w.events, short); n > 0 {
+		return n
+	}
+	return w.sleep(ms)
+}
+
+// sleep is apart so that the way to it passes a stack check: that is where the
+// scheduler takes the P when a spin was interrupted.
+//
+//go:noinline
+func (w *worker) sleep(ms int) int {
+	if ms > 0 {
+		ms = max(0, ms-int(spin/time.Millisecond))
+	}
+	return sys.EpollWait(w.ep, &w.events, ms)
+}
+
+func (w *worker) dispatch(ev sys.Event) {
+	if ev.High == 0 {
+		if ev.Low == mailSlot {
+			w.readMail()
+		} else if d := w.live.door(ev.Low); d != nil {
+			w.accept(d)
+		}
+		return
+	}
+	c := w.slab.at(ev.Low)
+	if c.generation != ev.High&generationMask {
+		return
+	}
+	switch {
+	case c.phase == breaking:
+		w.breakingEvent(ev.Low, c, ev)
+	case ev.High&backendSide == 0:
+		w.clientEvent(ev.Low, c, ev.Events)
+	case c.phase == connecting:
+		w.connectEvent(ev.Low, c, ev.Events)
+	default:
+		w.backendEvent(ev.Low, c, ev.Events)
+	}
+}
+
+// fire is called with each slot whose timer is due. Slot 0 is the worker's own.
+func (w *worker) fire(slot uint32) {
+	if slot == 0 {
+		w.housekeep()
+		return
+	}
+	w.timeout(slot, w.slab.at(slot))
+}
+
+// housekeep gives back pipes that a burst left behind, and tries doors again
+// that were paused for want of a descriptor somebody else may have freed.
+func (w *worker) housekeep() {
+	w.pipes.trim()
+	if len(w.paused) > 0 {
+		w.unpause()
+	}
+}
+
+// keepHouse sees to it that housekeep runs before long.
+func (w *worker) keepHouse(in time.Duration) {
+	if at := w.now + int64(in); !w.slab.at(0).timer.armed() || w.slab.at(0).timer.deadline > tick(at) {
+		w.wheel.arm(0, at)
+	}
+}
+
+// trimAfter is how long spare pipes stay open: far longer than the pauses of
+// a busy proxy, far shorter than an operator's patience.
+const trimAfter = time.Second
+
+// afterFrees ends a turn in which descriptors came free.
+func (w *worker) afterFrees() {
+	if w.pipes.spare() && !w.slab.at(0).timer.armed() {
+		w.keepHouse(trimAfter)
+	}
+	if !w.freed {
+		return
+	}
+	w.freed = false
+	if w.server.paused.Load() > 0 {
+		w.server.unpauseAll()
+	}
+}
+
+// queue is the list of conns that have more to do than one turn allows, linked
+// by conn.next.
+type queue struct {
+	head, tail uint32
+	count      int
+	due        int // conns that were on the list when the turn began
+}
+
+func (q *queue) empty() bool { return q.head == 0 }
+
+func (q *queue) round() { q.due = q.count }
+
+// later puts a conn at the tail of the ready list.
+func (w *worker) later(slot uint32, c *conn) {
+	if c.has(queued) {
+		return
+	}
+	c.flags |= queued
+	c.next = 0
+	if w.ready.tail != 0 {
+		w.slab.at(w.ready.tail).next = slot
+	} else {
+		w.ready.head = slot
+	}
+	w.ready.tail = slot
+	w.ready.count++
+}
+
+// runReady gives each conn that was on the list when the turn began one turn.
+func (w *worker) runReady() {
+	for ; w.ready.due > 0; w.ready.due-- {
+		slot := w.ready.head
+		c := w.slab.at(slot)
+		if w.ready.head = c.next; w.ready.head == 0 {
+			w.ready.tail = 0
+		}
+		w.ready.count--
+		c.flags &^= queued
+		if c.phase == closed {
+			w.slab.give(slot)
+			continue
+		}
+		w.relay(slot, c)
+	}
+}
