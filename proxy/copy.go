@@ -29,7 +29,7 @@ func (w *worker) fillBuffer(c *conn, s side) {
 	case 0:
 		w.sourceEnded(c, s)
 	case syscall.EAGAIN:
-		s.SourceEmpty()
+		w.sourceEmpty(s)
 	default:
 		w.sourceBroke(c, s, e)
 	}

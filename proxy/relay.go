@@ -143,9 +143,19 @@ func (c *conn) other(s *stream) *stream {
 	return &c.up
 }
 
-// sourceEnded is told when a read of the source came to nothing: its end, or an
-// urgent byte in the way. An event that told of the end, and none that told of
-// an urgent byte, is certainty; else the kernel is asked.
+// sourceEmpty is told when a read of the source says EAGAIN. It does so before
+// an urgent byte too, whatever is behind it.
+func (w *worker) sourceEmpty(s side) {
+	if s.AtMark() && sys.AtMark(s.source) {
+		s.SourceUrgent()
+		return
+	}
+	s.SourceEmpty()
+}
+
+// sourceEnded is told when a read of the source returns 0: its end, or again
+// an urgent byte in the way. An event that told of the end, and none that told
+// of an urgent byte, is certainty; else the kernel is asked.
 func (w *worker) sourceEnded(c *conn, s side) {
 	if !s.EndIsCertain() && sys.AtMark(s.source) {
 		s.SourceUrgent()

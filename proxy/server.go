@@ -278,9 +278,11 @@ func (s *Server) Bound(listener string) (bound []Address) {
 
 // Shutdown stops accepting, waits until every connection has ended or grace
 // is over or ctx is done, resets what is left, and ends the workers. It returns
-// the number of connections it had to reset.
+// the number of connections it had to reset. A second call does nothing.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int {
-	s.draining.Store(true)
+	if s.draining.Swap(true) {
+		return 0
+	}
 	in := s.live.Load().table
 	s.Publish(&Table{Pools: in.Pools}, nil)
 	if s.active.Load() > 0 && grace > 0 {

@@ -103,7 +103,7 @@ func (p *plane) record() *Record {
 func TestRelayEchoes(t *testing.T) {
 	for _, relay := range []Relay{Splice, Copy} {
 		t.Run(fmt.Sprint(relay), func(t *testing.T) {
-			echo := listen(t, func(c *net.TCPConn) { io.Copy(c, c); c.CloseWrite() })
+			echo := listen(t, func(c *net.TCPConn) { io.Copy(struct{ io.Writer }{c}, c); c.CloseWrite() })
 			p := newPlane(t, func(l *Listener, _ *Pool) { l.Relay = relay }, echo)
 			c := p.dial()
 			sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)

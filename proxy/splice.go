@@ -53,7 +53,7 @@ func (w *worker) fill(c *conn, s side) {
 	case 0:
 		w.sourceEnded(c, s)
 	case syscall.EAGAIN:
-		s.SourceEmpty()
+		w.sourceEmpty(s)
 	case syscall.EINVAL, syscall.EOPNOTSUPP, syscall.ENOSYS: // splice is refused here
 		c.flags |= copied
 		w.count.refused.add(1)

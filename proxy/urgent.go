@@ -7,7 +7,7 @@ import (
 )
 
 // hop carries TCP's urgent byte over (RFC 6093; tcp(7), "Urgent data"). splice
-// stops before it and then says 0, as if the stream had ended. The byte is sent
+// stops before it and then says EAGAIN, or 0 as if the stream had ended. The byte is sent
 // on as urgent, at its place since the pipe is empty, and a read of one byte
 // steps over it. That read may return the byte behind the urgent one, the only
 // payload that ever enters user space; it goes on in a buffer.

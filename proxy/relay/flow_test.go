@@ -25,6 +25,7 @@ func drive(verbs ...func(*Flow)) *Flow {
 func filled(n int, proof bool) func(*Flow) { return func(f *Flow) { f.Filled(n, proof) } }
 func drained(n int) func(*Flow)            { return func(f *Flow) { f.Drained(n) } }
 func hopped(n int) func(*Flow)             { return func(f *Flow) { f.Hopped(n) } }
+func turn(fills uint8) func(*Flow)         { return func(f *Flow) { f.Turn(fills) } }
 func sinkBroke(f *Flow)                    { f.SinkBroke() }
 
 var decisions = []struct {
@@ -44,7 +45,7 @@ var decisions = []struct {
 	{"drained, proof, final", []func(*Flow){(*Flow).Final, filled(9, true), drained(9)}, Fill},
 	{"drained, proof, marked", []func(*Flow){(*Flow).Marked, filled(9, true), drained(9)}, Fill},
 	{"budget spent", []func(*Flow){(*Flow).Readable, filled(9, false), drained(9), filled(9, false), drained(9)}, Yield},
-	{"budget spent, end", []func(*Flow){(*Flow).Final, func(f *Flow) { f.Turn(0) }, (*Flow).SourceEnded}, Shut},
+	{"budget spent, end", []func(*Flow){(*Flow).Final, turn(0), (*Flow).SourceEnded}, Shut},
 	{"empty", []func(*Flow){(*Flow).Readable, (*Flow).SourceEmpty}, Wait},
 	{"ended", []func(*Flow){(*Flow).Final, (*Flow).SourceEnded}, Shut},
 	{"shut", []func(*Flow){(*Flow).Final, (*Flow).SourceEnded, (*Flow).ShutDone}, Done},
@@ -55,8 +56,10 @@ var decisions = []struct {
 	{"at the mark, byte to come", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, (*Flow).SourceEmpty}, Wait},
 	{"at the mark, ended without the byte", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, (*Flow).SourceEnded}, Shut},
 	{"hopped", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, hopped(0)}, Fill},
+	{"hopped, which was the last of the budget", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, turn(1), hopped(0)}, Yield},
+	{"hopped beyond the budget", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, turn(0), hopped(0)}, Yield},
 	{"hopped, loaded", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, hopped(2)}, Drain},
-	{"hopped, short fill", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, hopped(0), filled(2, true), drained(2), func(f *Flow) { f.Turn(1) }}, Fill},
+	{"hopped, short fill", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, hopped(0), filled(2, true), drained(2), turn(1)}, Fill},
 }
 
 func TestNextFollowsFromTheState(t *testing.T) {
@@ -85,6 +88,7 @@ func TestFlowTellsHowItEnded(t *testing.T) {
 		{"stalled", []func(*Flow){(*Flow).Readable, filled(9, false), (*Flow).SinkFull}, told{stalled: true}},
 		{"full, but nothing waits", []func(*Flow){(*Flow).SinkFull}, told{}},
 		{"marked", []func(*Flow){(*Flow).Marked}, told{mark: true}},
+		{"at the mark before its event", []func(*Flow){(*Flow).Readable, (*Flow).SourceUrgent}, told{mark: true}},
 		{"hopped", []func(*Flow){(*Flow).Marked, (*Flow).SourceUrgent, hopped(0)}, told{mark: true}},
 		{"empty behind the mark", []func(*Flow){(*Flow).Marked, hopped(0), (*Flow).SourceEmpty}, told{}},
 		{"ended, not shut", []func(*Flow){(*Flow).SourceEnded}, told{ended: true}},
@@ -97,6 +101,25 @@ func TestFlowTellsHowItEnded(t *testing.T) {
 			got := told{f.Over(), f.Ended(), f.Broken(), f.Cut(), f.Stalled(), f.AtMark()}
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestEndIsCertainOnlyWithoutMark(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		verbs []func(*Flow)
+		want  bool
+	}{
+		{"no event of an end", []func(*Flow){(*Flow).Readable}, false},
+		{"an end", []func(*Flow){(*Flow).Final}, true},
+		{"an end and a mark", []func(*Flow){(*Flow).Marked, (*Flow).Final}, false},
+		{"an end, hopped", []func(*Flow){(*Flow).Marked, (*Flow).Final, (*Flow).SourceUrgent, hopped(0)}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := drive(c.verbs...).EndIsCertain(); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
 	}
@@ -130,8 +153,7 @@ func exchange(f *Flow) {
 
 func TestFlowAllocatesNothing(t *testing.T) {
 	f := new(Flow)
-	f.Init()
-	if got := testing.AllocsPerRun(1000, func() { exchange(f) }); got != 0 {
+	if got := testing.AllocsPerRun(1000, func() { f.Init(); exchange(f) }); got != 0 {
 		t.Errorf("got %v allocations an exchange, want 0", got)
 	}
 }

@@ -65,8 +65,6 @@ func (k *kernel) fail(format string, args ...any) {
 	}
 }
 
-// ---- what the world does to it
-
 // arrive appends n bytes, to the last segment if join, as coalescing does.
 func (k *kernel) arrive(n int, join bool) {
 	for i := range n {
@@ -108,8 +106,6 @@ func (k *kernel) free(n int) {
 }
 
 func (k *kernel) breakSink() { k.broken, k.sinkEdge = true, true }
-
-// ---- what the shell may ask
 
 func (k *kernel) atMark() bool { return k.mark >= 0 && k.mark == k.next }
 

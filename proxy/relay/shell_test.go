@@ -28,6 +28,7 @@ type machine interface {
 	Cut() bool
 	Stalled() bool
 	AtMark() bool
+	EndIsCertain() bool
 }
 
 // A shell does what a Flow says, on a kernel. Its faulty ways are for the
@@ -126,7 +127,7 @@ func (s *shell) filled(n int, out outcome) {
 		}
 	case zero:
 		switch {
-		case k.atMark() && !s.markIsEnd:
+		case !f.EndIsCertain() && k.atMark() && !s.markIsEnd:
 			f.SourceUrgent()
 		case k.wasReset() && !s.resetIsEnd:
 			f.SourceBroke()
