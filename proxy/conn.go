@@ -96,7 +96,7 @@ const (
 	backendReset                     // the backend's side is broken
 	upBuffered                       // up.carrier is a buffer, not a pipe
 	downBuffered                     // down.carrier is one
-	later                            // a unix backend's queue was full: connect again when the timer fires
+	dialLater                        // a unix backend's queue was full: connect again when the timer fires
 )
 
 func (c *conn) has(f flags) bool { return c.flags&f != 0 }

@@ -54,7 +54,7 @@ func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errn
 		return e
 	}
 	c.backend = int32(fd)
-	c.flags &^= backendUnix | later
+	c.flags &^= backendUnix | dialLater
 	if b.Address.Unix != "" {
 		c.flags |= backendUnix
 	} else {
@@ -63,7 +63,7 @@ func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errn
 	e = sys.Connect(fd, &address)
 	switch e {
 	case syscall.EAGAIN: // a unix socket whose queue is full
-		c.flags |= later
+		c.flags |= dialLater
 		return e
 	case 0, syscall.EINPROGRESS:
 		if e := w.watchBackend(slot, c); e != 0 {
@@ -89,7 +89,7 @@ func (w *worker) dialAgain(slot uint32, c *conn) {
 		w.armDeadline(slot, c)
 		return
 	}
-	c.flags &^= later
+	c.flags &^= dialLater
 	if e == 0 {
 		e = w.watchBackend(slot, c)
 	}
@@ -107,10 +107,16 @@ func (w *worker) connectEvent(slot uint32, c *conn, events uint32) {
 		if e == 0 {
 			e = syscall.ECONNRESET
 		}
-		if w.another(slot, c, e) {
-			w.connect(slot, c)
+		if sys.Unread(int(c.backend)) == 0 {
+			if w.another(slot, c, e) {
+				w.connect(slot, c)
+			}
+			return
 		}
-		return
+		// It was connected, spoke and reset, all before we looked: what it said
+		// is for the client.
+		c.flags |= backendReset
+		c.errnoOf(e)
 	}
 	if events&sys.Out == 0 {
 		return
@@ -121,7 +127,10 @@ func (w *worker) connectEvent(slot uint32, c *conn, events uint32) {
 
 // connected begins the relay.
 func (w *worker) connected(slot uint32, c *conn) {
-	c.phase, c.cause, c.errno = relaying, Completed, 0
+	c.phase, c.cause = relaying, Completed
+	if !c.has(backendReset) {
+		c.errno = 0
+	}
 	c.connected = max(w.server.clock(), c.connectAt+1)
 	w.live.backend(c.backendID).Load.Connected()
 	w.relay(slot, c)

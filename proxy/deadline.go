@@ -45,7 +45,7 @@ func (c *conn) half() bool {
 
 func (w *worker) armDeadline(slot uint32, c *conn) {
 	at, _ := w.deadline(c)
-	if c.phase == connecting && c.has(later) {
+	if c.phase == connecting && c.has(dialLater) {
 		at = min(at, w.now+int64(again))
 	}
 	if at != 0 && (!c.timer.armed() || c.timer.deadline > tick(at)) {
@@ -61,7 +61,7 @@ func (w *worker) timeout(slot uint32, c *conn) {
 	}
 	at, cause := w.deadline(c)
 	if at == 0 || at > w.now {
-		if c.phase == connecting && c.has(later) {
+		if c.phase == connecting && c.has(dialLater) {
 			w.dialAgain(slot, c)
 			return
 		}

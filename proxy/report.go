@@ -83,7 +83,7 @@ func (w *worker) report(c *conn) {
 		accepted: c.accepted, connectAt: c.connectAt, connected: c.connected, firstByte: c.firstByte,
 		ended: w.server.clock(), up: c.up.moved, down: c.down.moved,
 	}
-	if id := max(c.backendID, 0); id != 0 {
+	if id := c.backendID; id != 0 {
 		t.backend, t.pool = w.live.backend(id).Backend, w.live.backend(id).pool
 	} else if id := c.tried.Last(); id != 0 {
 		t.backend, t.pool = w.live.backend(id).Backend, w.live.backend(id).pool
@@ -158,10 +158,10 @@ func (r *reporter) run() {
 // sweep tells everything that waits in the rings, and reports whether there
 // was anything.
 func (r *reporter) sweep() bool {
-	any := false
+	some := false
 	dropped := uint64(0)
 	for _, w := range r.server.workers {
-		for g := w.ring; g.head.Load() != g.tail.Load(); any = true {
+		for g := w.ring; g.head.Load() != g.tail.Load(); some = true {
 			r.tell(&g.entries[g.head.Load()%ringSize])
 			g.head.Add(1)
 		}
@@ -173,7 +173,7 @@ func (r *reporter) sweep() bool {
 		}
 		r.lost = dropped
 	}
-	return any
+	return some
 }
 
 func (r *reporter) tell(t *told) {

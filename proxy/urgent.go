@@ -13,6 +13,10 @@ import (
 // payload that ever enters user space; it goes on in a buffer.
 func (w *worker) hop(slot uint32, c *conn, s side) {
 	var b [1]byte
+	if !sys.AtMark(s.source) { // another urgent byte came while this one waited for room, and took its place
+		s.Hopped(0)
+		return
+	}
 	switch sys.PeekUrgent(s.source, &b) {
 	case 0:
 		switch e := sys.SendUrgent(s.sink, &b); e {
