@@ -91,10 +91,16 @@ func (p *pipes) put(i int32) {
 	}
 }
 
-// drop closes a lent pipe with what is in it.
+// drop closes a lent pipe with what is in it. Below the number kept, another
+// takes its place.
 func (p *pipes) drop(i int32) {
 	p.used.Add(-1)
 	p.shut(i)
+	if p.open.Load() < pipesKept {
+		if fresh, e := p.make(); e == 0 {
+			p.put(fresh)
+		}
+	}
 }
 
 // trim closes what is more than the number kept, the small ones first.
