@@ -1,0 +1,156 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// longestPath is what sun_path holds beside its closing zero.
+const longestPath = 107
+
+// ParseBind takes where a listener can listen: "IP:port", ":port" for every
+// address, "localhost:port", "unix:/path". Port 0 is any free port.
+func ParseBind(s string) (Address, error) {
+	if name, ok := strings.CutPrefix(s, "fd:"); ok {
+		return Address{}, fmt.Errorf("socket activation (fd:%s) is not in this version", clip(name))
+	}
+	if port, ok := strings.CutPrefix(s, ":"); ok && !strings.Contains(port, ":") {
+		s = "[::]:" + port
+	}
+	if _, ok := digits(s); ok {
+		return Address{}, fmt.Errorf("no address; did you mean %q?", ":"+clip(s))
+	}
+	return parseAddress(s)
+}
+
+// ParseAddress takes where a backend can be: "IP:port", "localhost:port",
+// "unix:/path".
+func ParseAddress(s string) (Address, error) {
+	if port, ok := strings.CutPrefix(s, ":"); ok && !strings.Contains(port, ":") {
+		return Address{}, fmt.Errorf("no address before the port; did you mean %q?", "127.0.0.1:"+clip(port))
+	}
+	a, err := parseAddress(s)
+	switch {
+	case err != nil || a.Unix != "":
+	case a.TCP.Port() == 0:
+		err = errors.New("a backend has a port from 1 to 65535")
+	case a.TCP.Addr().IsUnspecified():
+		err = fmt.Errorf("%s is every address, a backend has one", a.TCP.Addr())
+	}
+	if err != nil {
+		return Address{}, err
+	}
+	return a, nil
+}
+
+func parseAddress(s string) (Address, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		return parsePath(path)
+	}
+	host, port, err := cutPort(s)
+	if err != nil {
+		return Address{}, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return Address{}, fmt.Errorf("port %q is not a number from 0 to 65535", clip(port))
+	}
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && ip.IsMulticast():
+		return Address{}, fmt.Errorf("%s is a multicast address", ip)
+	case err == nil:
+		return Address{TCP: netip.AddrPortFrom(ip.Unmap(), uint16(n))}, nil
+	case host == "":
+		return Address{}, errors.New("no address before the port")
+	case host == "unix":
+		return Address{}, fmt.Errorf("a socket's path is absolute: %q", "unix:/path")
+	case isHostName(host):
+		return Address{}, fmt.Errorf("host names come with discovery type %q, not in this version; expected an IP address", "dns")
+	}
+	return Address{}, fmt.Errorf("%q is not an IP address", clip(host))
+}
+
+// cutPort parts host and port at the last colon and takes the brackets off.
+func cutPort(s string) (host, port string, err error) {
+	i := strings.LastIndexByte(s, ':')
+	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && !strings.Contains(s, "]:") {
+		if ip.Is4() {
+			return "", "", fmt.Errorf("no port; expected %q", ip.String()+":PORT")
+		}
+		if !strings.HasPrefix(s, "[") {
+			hint := ""
+			if ip, err := netip.ParseAddr(s[:i]); err == nil {
+				hint = fmt.Sprintf("; did you mean %q?", "["+ip.String()+"]:"+s[i+1:])
+			}
+			return "", "", fmt.Errorf("an IPv6 address before a port stands in brackets%s", hint)
+		}
+		return "", "", fmt.Errorf("no port; expected %q", "["+ip.String()+"]:PORT")
+	}
+	if i < 0 {
+		return "", "", errors.New("no port")
+	}
+	host, port = s[:i], s[i+1:]
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
+		if !strings.Contains(host, ":") {
+			return "", "", errors.New("brackets are for IPv6 addresses")
+		}
+	} else if strings.Contains(host, ":") {
+		if ip, err := netip.ParseAddr(host); err == nil {
+			return "", "", fmt.Errorf("an IPv6 address before a port stands in brackets; did you mean %q?", "["+ip.String()+"]:"+clip(port))
+		}
+	}
+	return host, port, nil
+}
+
+func parsePath(path string) (Address, error) {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return Address{}, fmt.Errorf("a socket's path is absolute: %q", "unix:/path")
+	case strings.HasSuffix(path, "/"):
+		return Address{}, errors.New("a socket's path does not end in a slash")
+	case len(path) > longestPath:
+		return Address{}, fmt.Errorf("a socket's path has at most %d bytes, this one has %d", longestPath, len(path))
+	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return Address{}, errors.New("a socket's path has no control characters")
+	}
+	return Address{Unix: filepath.Clean(path)}, nil
+}
+
+// isHostName reports whether s could be looked up, rather than being an
+// address with a slip in it.
+func isHostName(s string) bool {
+	letters := false
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '_':
+			letters = true
+		case r >= '0' && r <= '9', r == '-', r == '.':
+		default:
+			return false
+		}
+	}
+	return letters
+}
+
+// clip keeps what a message quotes to a length that can be read.
+func clip(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if i > most {
+			return s[:i] + "..."
+		}
+	}
+	return s
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func tcp(s string) Address { return Address{TCP: netip.MustParseAddrPort(s)} }
+
+func TestParseBind(t *testing.T) {
+	tests := []struct {
+		in   string
+		want Address
+		err  string // a part of it; "": none
+	}{
+		{":8080", tcp("[::]:8080"), ""},
+		{":0", tcp("[::]:0"), ""},
+		{"0.0.0.0:8080", tcp("0.0.0.0:8080"), ""},
+		{"[::]:8080", tcp("[::]:8080"), ""},
+		{"[::1]:8080", tcp("[::1]:8080"), ""},
+		{"[fe80::1%lo]:80", tcp("[fe80::1%lo]:80"), ""},
+		{"[::ffff:127.0.0.1]:80", tcp("127.0.0.1:80"), ""},
+		{"localhost:8080", tcp("127.0.0.1:8080"), ""},
+		{"unix:/run/web.sock", Address{Unix: "/run/web.sock"}, ""},
+		{"unix:/run/../run//web.sock", Address{Unix: "/run/web.sock"}, ""},
+		{"", Address{}, "no port"},
+		{":", Address{}, `port "" is not`},
+		{":65536", Address{}, "0 to 65535"},
+		{":-1", Address{}, "0 to 65535"},
+		{":+1", Address{}, "0 to 65535"},
+		{"8080", Address{}, `did you mean ":8080"`},
+		{"127.0.0.1", Address{}, `expected "127.0.0.1:PORT"`},
+		{"[::1]", Address{}, `expected "[::1]:PORT"`},
+		{"::1", Address{}, "brackets"},
+		{"::", Address{}, "brackets"},
+		{"::1:80", Address{}, `did you mean "[::1]:80"`},
+		{"fe80:0:0:0:0:0:0:1:80", Address{}, `did you mean "[fe80::1]:80"`},
+		{"[127.0.0.1]:80", Address{}, "brackets are for IPv6"},
+		{"[zz::]:80", Address{}, "not an IP address"},
+		{"example.com:80", Address{}, `discovery type "dns"`},
+		{"1.2.3:80", Address{}, "not an IP address"},
+		{"unix:/run/", Address{}, "slash"},
+		{"unix:", Address{}, "absolute"},
+		{"unix:@web", Address{}, "absolute"},
+		{"unix:/a\x00b", Address{}, "control"},
+		{"fd:web", Address{}, "not in this version"},
+		{"[ff02::1]:80", Address{}, "multicast"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := ParseBind(tt.in)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Fatalf("got error %v, want %q", err, tt.err)
+			}
+			if got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseAddressIsOneBackend(t *testing.T) {
+	for in, want := range map[string]string{
+		"127.0.0.1:9001": "", "localhost:9001": "", "unix:/run/app.sock": "", "[::1]:9001": "",
+		":9001":          "did you mean",
+		"127.0.0.1:0":    "1 to 65535",
+		"0.0.0.0:80":     "every address",
+		"[::]:80":        "every address",
+		"fd:web":         "not a number",
+		"db.internal:80": "discovery",
+	} {
+		_, err := ParseAddress(in)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got error %v, want %q", in, err, want)
+		}
+	}
+}
+
+// FuzzAddress: what is taken is one whole address, and its String is taken as
+// the same.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{":8080", "[::1%lo]:1", "localhost:1", "unix:/a/b", "fd:x", "::1:80", "[::ffff:1.2.3.4]:5", "[]:1", "]:[", "a:b:c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, parse := range []func(string) (Address, error){ParseBind, ParseAddress} {
+			a, err := parse(s)
+			if err != nil {
+				if a != (Address{}) {
+					t.Fatalf("%q: got %v beside an error, want nothing", s, a)
+				}
+				continue
+			}
+			if a.TCP.IsValid() == (a.Unix != "") {
+				t.Fatalf("%q: got %+v, want exactly one of the two", s, a)
+			}
+			if again, err := parse(a.String()); err != nil || again != a {
+				t.Fatalf("%q: got %v, %v from %q, want %v", s, again, err, a, a)
+			}
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package config
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// check finds what is wrong between keys that are each well formed: names that
+// lead nowhere, and names and addresses that two things want.
+func check(r *reader, top *node, cfg *Config) {
+	listeners, pools := top.keys["listeners"], top.keys["pools"]
+	if listeners == nil || listeners.table && len(listeners.names) == 0 {
+		r.faults = append(r.faults, Fault{top.file, 1, 1, "", "no listener, expected at least one [listeners.NAME]"})
+	}
+	if listeners != nil && listeners.table {
+		for _, name := range listeners.names {
+			checkPoolOf(r, listeners.keys[name], pools)
+		}
+		checkBinds(r, listeners)
+	}
+	if pools == nil {
+		return
+	}
+	for _, name := range pools.names {
+		checkBackends(r, pools.keys[name])
+	}
+}
+
+// checkPoolOf follows a listener's pool to its table.
+func checkPoolOf(r *reader, listener, pools *node) {
+	n := listener.keys["pool"]
+	if n == nil || n.unexpanded {
+		return
+	}
+	name, ok := n.value.(string)
+	if !ok {
+		return
+	}
+	var known []string
+	if pools != nil {
+		known = slices.Sorted(maps.Keys(pools.keys))
+	}
+	if slices.Contains(known, name) {
+		return
+	}
+	tail := didYouMean(name, known)
+	switch {
+	case tail != "":
+	case len(known) == 0:
+		tail = "; there is no pool at all"
+	case len(known) <= 8:
+		tail = "; expected one of " + strings.Join(known, ", ")
+	}
+	n.fault(&r.faults, "found %s, expected the name of a pool%s", n, tail)
+}
+
+// values are the items of a list, or the one thing that stands for it.
+func values(n *node) []*node {
+	if n == nil {
+		return nil
+	}
+	if n.list {
+		return n.items
+	}
+	return []*node{n}
+}
+
+// socket is one socket that a bind takes: of the wildcard ":8080" there are two.
+type socket struct {
+	addr netip.AddrPort
+	path string
+}
+
+// sockets are what a bind takes. "[::]:8080" written so is IPv6's alone where
+// IPv4 has a bind of its own, so it is no rival of "0.0.0.0:8080"; ":8080" is
+// of both.
+func sockets(written string, a Address) []socket {
+	if a.Unix != "" {
+		return []socket{{path: a.Unix}}
+	}
+	if a.TCP.Port() == 0 {
+		return nil // any free port, another one each time
+	}
+	all := []socket{{addr: a.TCP}}
+	if strings.HasPrefix(written, ":") {
+		all = append(all, socket{addr: netip.AddrPortFrom(netip.IPv4Unspecified(), a.TCP.Port())})
+	}
+	return all
+}
+
+func checkBinds(r *reader, listeners *node) {
+	taken := make(map[socket]*node)
+	for _, name := range listeners.names {
+		for _, n := range values(listeners.keys[name].keys["bind"]) {
+			written, ok := n.value.(string)
+			if !ok || n.unexpanded {
+				continue
+			}
+			a, err := ParseBind(written)
+			if err != nil {
+				continue
+			}
+			for _, s := range sockets(written, a) {
+				if first := taken[s]; first != nil {
+					n.fault(&r.faults, "found %s, which %s (%s) at %s binds already", n, first, first.path, first.where())
+					break
+				}
+			}
+			for _, s := range sockets(written, a) {
+				if taken[s] == nil {
+					taken[s] = n
+				}
+			}
+		}
+	}
+}
+
+func checkBackends(r *reader, pool *node) {
+	if !pool.table {
+		return
+	}
+	list := pool.keys["backends"]
+	if pool.keys["discovery"] == nil && (list == nil || list.list && len(list.items) == 0) {
+		at := pool
+		path := "backends"
+		if list != nil {
+			at, path = list, ""
+		}
+		at.keyFault(&r.faults, path, "no backend, expected a list of at least one such as [%q]", "127.0.0.1:9001")
+		return
+	}
+	if list == nil || !list.list {
+		return
+	}
+	names := make(map[string]*node)
+	addresses := make(map[Address]*node)
+	for _, n := range list.items {
+		at := n
+		if n.table {
+			at = n.keys["address"]
+		}
+		written, ok := stringOf(at)
+		if !ok {
+			continue
+		}
+		if a, err := ParseAddress(written); err == nil {
+			if first := addresses[a]; first != nil {
+				at.fault(&r.faults, "found %s, an address that %s at %s has already", at, first.path, first.where())
+				continue
+			}
+			addresses[a] = n
+		}
+		name := written
+		if given, ok := stringOf(n.keys["name"]); ok && given != "" {
+			name, at = given, n.keys["name"]
+		}
+		if first := names[name]; first != nil {
+			at.fault(&r.faults, "found %q, a name that %s at %s has already", clip(name), first.path, first.where())
+			continue
+		}
+		names[name] = n
+	}
+}
+
+func stringOf(n *node) (string, bool) {
+	if n == nil || n.unexpanded {
+		return "", false
+	}
+	s, ok := n.value.(string)
+	return s, ok
+}

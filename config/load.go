@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
+)
+
+// most is what a file may have, in bytes: some 50,000 backends.
+const most = 4 << 20
+
+// Load reads a file and its includes. Its error is a Faults: everything that is
+// wrong, not the first of it. env is os.LookupEnv or stands in for it.
+func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	l := &loader{env: env, read: readFile, glob: filepath.Glob}
+	text, err := l.read(path)
+	if err != nil {
+		return nil, Faults{{File: path, Message: cause(err)}}
+	}
+	return l.load(path, text)
+}
+
+// Parse is Load for a text that is not in a file, and therefore cannot include
+// one. name stands for the file in faults.
+func Parse(name, text string, env func(string) (string, bool)) (*Config, error) {
+	return (&loader{env: env}).load(name, text)
+}
+
+// loader brings the files together into one tree. read and glob are all that it
+// knows of the world.
+type loader struct {
+	env    func(string) (string, bool)
+	read   func(path string) (string, error)
+	glob   func(pattern string) ([]string, error)
+	files  []string
+	broken bool // a file is missing from the tree
+	faults Faults
+}
+
+func (l *loader) load(name, text string) (*Config, error) {
+	top := l.parse(name, text)
+	if top != nil {
+		for _, i := range l.includes(top) {
+			l.merge(top, i)
+		}
+	}
+	cfg := &Config{}
+	if top != nil {
+		r := &reader{root: grammar, faults: l.faults}
+		grammar.read(r, top, reflect.ValueOf(cfg).Elem())
+		// With a file missing, what would seem dangling may well be in it.
+		if !l.broken {
+			check(r, top, cfg)
+		}
+		l.faults = r.faults
+	}
+	if len(l.faults) > 0 {
+		l.faults.order(l.files)
+		return nil, l.faults
+	}
+	slices.SortFunc(cfg.Listeners, func(a, b Listener) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(cfg.Pools, func(a, b Pool) int { return strings.Compare(a.Name, b.Name) })
+	return cfg, nil
+}
+
+// parse turns one text into a tree; nil after a fault.
+func (l *loader) parse(name, text string) *node {
+	l.files = append(l.files, name)
+	text = strings.TrimPrefix(text, "\ufeff")
+	at := linesOf(text)
+	bad := func(offset int, message string) *node {
+		line, column := at.position(offset)
+		l.faults = append(l.faults, Fault{name, line, column, "", message})
+		l.broken = true
+		return nil
+	}
+	if !utf8.ValidString(text) {
+		return bad(invalid(text), "found a byte that is not UTF-8, expected TOML in UTF-8")
+	}
+	places, deep := scan(text)
+	if deep >= 0 {
+		return bad(deep, fmt.Sprintf("found more than %d levels of nesting, expected a configuration", deepest))
+	}
+	var v map[string]any
+	if _, err := toml.Decode(text, &v); err != nil {
+		var p toml.ParseError
+		if !errors.As(err, &p) {
+			return bad(0, err.Error())
+		}
+		return bad(p.Position.Start, "not TOML: "+strings.ReplaceAll(p.Message, "\n", " "))
+	}
+	s := &source{file: name, lines: at, faults: &l.faults, env: l.env}
+	return s.node(v, places, "", "")
+}
+
+func invalid(text string) int {
+	for i, r := range text {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(text[i:]); n == 1 {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+func readFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("more than %v, expected a configuration", Size(most))
+	}
+	return string(b), err
+}
+
+// cause is an error without the path that a fault names anyway.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const threeLines = `[listeners.web]
+bind = ":8080"
+pool = "web"
+[pools.web]
+backends = ["127.0.0.1:9001", "127.0.0.1:9002"]
+`
+
+var (
+	defaultKeepalive = Keepalive{Idle: time.Minute, Interval: 10 * time.Second, Count: 6}
+	defaultHealth    = Health{
+		Type: "tcp", Interval: 2 * time.Second, FastInterval: 2 * time.Second, DownInterval: 2 * time.Second,
+		Jitter: 0.1, Timeout: time.Second, Rise: 2, Fall: 3,
+	}
+)
+
+func load(t *testing.T, path string) *Config {
+	t.Helper()
+	cfg, err := Load(path, testEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestThreeLinesAreEnough(t *testing.T) {
+	want := &Config{
+		Runtime: Runtime{ShutdownGrace: 30 * time.Second},
+		Log:     Log{Level: "info", Format: "auto", Output: "stderr", Access: "all", AccessSample: 1},
+		Listeners: []Listener{{
+			Name: "web", Bind: []Address{tcp("[::]:8080")}, Pool: "web", Relay: "splice", Reject: "reset",
+			IdleTimeout: time.Hour, HalfCloseTimeout: time.Minute, Backlog: 4096, NoDelay: true, Keepalive: defaultKeepalive,
+		}},
+		Pools: []Pool{{
+			Name: "web", Policy: "least_connections", HashOn: "source", Retries: 2, ConnectTimeout: 3 * time.Second,
+			Keepalive: defaultKeepalive, Health: defaultHealth,
+			Backends: []Backend{
+				{Name: "127.0.0.1:9001", Address: tcp("127.0.0.1:9001"), Weight: 1},
+				{Name: "127.0.0.1:9002", Address: tcp("127.0.0.1:9002"), Weight: 1},
+			},
+		}},
+	}
+	if got := load(t, "testdata/good/three_lines.toml"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	if got, err := Parse("", threeLines, testEnv); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v, %v\nwant\n%+v", got, err, want)
+	}
+}
+
+func TestEveryLandedKeyArrives(t *testing.T) {
+	want := &Config{
+		Runtime: Runtime{Workers: 4, MaxConnections: 20000, PipeSize: 256 << 10},
+		Log:     Log{Level: "debug", Format: "json", Output: "/var/log/sluice/access.log", Access: "errors"},
+		Listeners: []Listener{{
+			Name: "tls",
+			Bind: []Address{tcp("0.0.0.0:8443"), tcp("[::]:8443"), {Unix: "/run/web.sock"}, tcp("127.0.0.1:0")},
+			Pool: "web", Relay: "copy", Reject: "close", MaxConnections: 100, Backlog: 1, UserTimeout: 90 * time.Second,
+		}},
+		Pools: []Pool{{
+			Name: "web", Policy: "maglev", HashOn: "listener", Retries: 7, ConnectTimeout: 250 * time.Millisecond,
+			Keepalive:   Keepalive{Idle: time.Minute, Interval: 10 * time.Second, Count: 3},
+			UserTimeout: 10 * time.Second,
+			Backends: []Backend{
+				{Name: "localhost:9001", Address: tcp("127.0.0.1:9001"), Weight: 1},
+				{Name: "b2", Address: tcp("[::1]:9002"), Weight: 65535, MaxConnections: 7, Backup: true},
+				{Name: "${app}", Address: Address{Unix: "/run/app.sock"}, Weight: 1},
+			},
+			Health: Health{
+				Type: "none", Interval: 5 * time.Second, FastInterval: time.Second, DownInterval: 10 * time.Second,
+				Timeout: 2 * time.Second, Rise: 1, Fall: 1000,
+			},
+		}},
+	}
+	if got := load(t, "testdata/good/everything.toml"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestOffValuesOfLaterKeysAreAccepted(t *testing.T) {
+	cfg := load(t, "testdata/good/off_values.toml")
+	// A timeout that nobody asked for never exceeds the interval.
+	if got, want := cfg.Pools[1].Health.Timeout, 500*time.Millisecond; got != want {
+		t.Errorf("got timeout %v, want %v", got, want)
+	}
+}
+
+func TestIncludesAreMerged(t *testing.T) {
+	cfg := load(t, "testdata/good/included/main.toml")
+	var names []string
+	for _, l := range cfg.Listeners {
+		names = append(names, l.Name+">"+l.Pool)
+	}
+	for _, p := range cfg.Pools {
+		names = append(names, p.Name)
+	}
+	if want := []string{"api>a", "web>b", "a", "b"}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+	if cfg.Log.Level != "warn" {
+		t.Errorf("got level %s, want warn", cfg.Log.Level)
+	}
+}
+
+func TestLoadReadsNothingButTheFileAndItsIncludes(t *testing.T) {
+	var read []string
+	l := &loader{env: testEnv, glob: filepath.Glob, read: func(path string) (string, error) {
+		read = append(read, path)
+		return readFile(path)
+	}}
+	text, err := l.read("testdata/good/included/main.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.load("testdata/good/included/main.toml", text); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"testdata/good/included/main.toml", "testdata/good/included/conf.d/a.toml", "testdata/good/included/conf.d/b.toml"}
+	if !slices.Equal(read, want) {
+		t.Errorf("got %v, want %v", read, want)
+	}
+}
+
+func TestDirectoryOfTheFileIsNoPattern(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a[b]*")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "main.toml"), "include = [\"p*.toml\"]\n[listeners.web]\nbind = \":1\"\npool = \"web\"\n")
+	write(t, filepath.Join(dir, "pools.toml"), "[pools.web]\nbackends = [\"127.0.0.1:1\"]\n")
+	load(t, filepath.Join(dir, "main.toml"))
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFileThatCannotBeReadIsAFault(t *testing.T) {
+	for path, want := range map[string]string{
+		"testdata/none.toml": "testdata/none.toml: no such file or directory",
+		"testdata":           "testdata: is a directory",
+		"/dev/zero":          "/dev/zero: more than 4MiB, expected a configuration",
+	} {
+		_, err := Load(path, testEnv)
+		var faults Faults
+		if !errors.As(err, &faults) || faults.Error() != want {
+			t.Errorf("%s: got %v, want %s", path, err, want)
+		}
+	}
+}
+
+func TestByteOrderMarkMovesNoColumn(t *testing.T) {
+	_, err := Parse("t.toml", "\ufeffruntime = 4\n"+threeLines, testEnv)
+	if err == nil || !strings.HasPrefix(err.Error(), "t.toml:1:11: runtime: ") {
+		t.Errorf("got %v, want a fault at 1:11", err)
+	}
+}
+
+func TestDeepNestingIsAFault(t *testing.T) {
+	for name, text := range map[string]string{
+		"lists":     "a = " + strings.Repeat("[", most-8),
+		"shut":      "a = " + strings.Repeat("[", most/2-8) + strings.Repeat("]", most/2-8),
+		"tables":    "a = " + strings.Repeat("{a=", most/4-8),
+		"key":       strings.Repeat("a.", most/2-8) + "a = 1",
+		"header":    "[" + strings.Repeat("a.", most/2-8) + "a]",
+		"one level": "a = " + strings.Repeat("[", deepest+1) + strings.Repeat("]", deepest+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("t.toml", text, testEnv)
+			if err == nil || !strings.HasSuffix(err.Error(), ": found more than 64 levels of nesting, expected a configuration") {
+				t.Errorf("got %.200v, want too many levels of nesting", err)
+			}
+		})
+	}
+	_, err := Parse("t.toml", "a = "+strings.Repeat("[", deepest)+strings.Repeat("]", deepest), testEnv)
+	if err == nil || !strings.Contains(err.Error(), "a: unknown key") {
+		t.Errorf("got %v, want the key named", err)
+	}
+}
+
+// TestLargeFileLoads: time must not grow by the square of the backends.
+func TestLargeFileLoads(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("[listeners.web]\nbind = \":1\"\npool = \"web\"\n[pools.web]\nbackends = [\n")
+	for i := range 50000 {
+		fmt.Fprintf(&b, "  { address = \"10.%d.%d.%d:9001\", weight = 2 },\n", i>>16, i>>8&255, i&255)
+	}
+	b.WriteString("]\n")
+	cfg, err := Parse("t.toml", b.String(), testEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(cfg.Pools[0].Backends), 50000; got != want {
+		t.Errorf("got %d backends, want %d", got, want)
+	}
+}

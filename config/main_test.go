@@ -1,0 +1,10 @@
+package config
+
+import (
+	"os"
+	"testing"
+
+	"sluice/internal/testnet"
+)
+
+func TestMain(m *testing.M) { os.Exit(testnet.Main(m)) }
