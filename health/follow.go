@@ -1,0 +1,101 @@
+package health
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"sluice/state"
+)
+
+// The first probe of a backend is at once. When there are very many new ones,
+// those after the first atOnce are apart by gap, so that a start with 10,000
+// takes a second and not every core of the machine.
+const (
+	atOnce = 64
+	gap    = 100 * time.Microsecond
+)
+
+// follow makes the checks those of the backends that are there now, and deletes
+// the verdicts that are about none of them. A backend with another address or
+// other health settings is another one. What it returns is closed when it has
+// to be called again.
+func (c *Checker) follow(now time.Time) (pools, backends <-chan struct{}) {
+	view := c.store.View()
+	c.walk++
+	added := 0
+	var pool *state.Pool
+	for b := range view.AllBackends() {
+		if pool == nil || pool.Name != b.Pool {
+			if pool = view.Pool(b.Pool); pool == nil {
+				continue // discovery has not heard of a reload yet
+			}
+			c.knows(pool)
+		}
+		make := c.probes[pool.Health.Type]
+		if make == nil {
+			continue
+		}
+		k, subject := key{b.Pool, b.Name}, state.SubjectOf(pool, b)
+		was := c.checks[k]
+		if was != nil && was.subject == subject {
+			was.walk = c.walk
+			continue
+		}
+		ch := &check{key: k, subject: subject, probe: make(pool.Health), since: now, walk: c.walk, place: -1}
+		c.checks[k] = ch
+		delay := time.Duration(max(0, added-atOnce)) * min(gap, pool.Health.Interval/time.Duration(added+1))
+		c.queue.at(ch, now.Add(delay))
+		added++
+		if was != nil {
+			c.forget(was)
+			if was.tracker.status != state.Unknown {
+				c.tell(transition{
+					check: ch, from: was.tracker.status, to: state.Unknown, after: now.Sub(was.since),
+					by: "reload", reason: "its address or its health settings have changed",
+				})
+			}
+		}
+	}
+	for k, ch := range c.checks {
+		if ch.walk != c.walk {
+			delete(c.checks, k)
+			c.forget(ch)
+		}
+	}
+	c.clear(view)
+	return view.Changed(state.Pools), view.Changed(state.Backends)
+}
+
+// knows says so if there is no such health check: the config lets none through,
+// so it is a fault of ours, but one that an operator should see.
+func (c *Checker) knows(p *state.Pool) {
+	if t := p.Health.Type; t != none && c.probes[t] == nil {
+		c.log.Error("health check of this type is not known, the pool is not probed",
+			zap.String("pool", p.Name), zap.String("type", t))
+	}
+}
+
+func (c *Checker) forget(ch *check) {
+	ch.gone = true
+	c.queue.remove(ch)
+}
+
+// clear deletes the rows that no tracker stands behind.
+func (c *Checker) clear(view *state.View) {
+	var stale []*state.Health
+	for h := range view.AllHealths() {
+		ch := c.checks[key{h.Pool, h.Backend}]
+		if ch == nil || ch.subject != h.Subject || ch.tracker.status != h.Status {
+			stale = append(stale, h)
+		}
+	}
+	if len(stale) == 0 {
+		return
+	}
+	change := c.store.Change()
+	for _, h := range stale {
+		change.DeleteHealth(h.Pool, h.Backend)
+	}
+	change.Commit()
+}
