@@ -1,0 +1,167 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// demoBackends is how many backends the demo starts.
+const demoBackends = 3
+
+func newDemoCommand() *cobra.Command {
+	var listen string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Start a balancer with three small backends to play with",
+		Long: `demo starts three small HTTP backends on free ports of 127.0.0.1, writes a
+configuration for them into a temporary folder and runs it, by the same code as
+"sluice run". It prints what to try. Ctrl-C ends it and leaves nothing behind.`,
+		Example: `  sluice demo
+  sluice demo --listen 127.0.0.1:8081`,
+		Args: cobra.NoArgs,
+		RunE: work(func(c *cobra.Command, _ []string) error {
+			return demo(listen, c.OutOrStdout(), c.ErrOrStderr())
+		}),
+	}
+	c.Flags().StringVarP(&listen, "listen", "l", "127.0.0.1:8080", "where clients come in, `IP:PORT`")
+	return c
+}
+
+func demo(listen string, stdout, stderr io.Writer) error {
+	dir, err := os.MkdirTemp("", "sluice-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	say := teller(stdout)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	var addresses []string
+	for i := range demoBackends {
+		b, err := newDemoBackend(i+1, say)
+		if err != nil {
+			return err
+		}
+		running.Go(func() { b.run(ctx) })
+		addresses = append(addresses, b.address)
+	}
+
+	path := filepath.Join(dir, "sluice.toml")
+	if err := os.WriteFile(path, []byte(demoConfig(listen, addresses)), 0o600); err != nil {
+		return err
+	}
+	err = serve(serveOptions{
+		path:   path,
+		stdout: stdout,
+		stderr: stderr,
+		started: func(s started) {
+			say("%s", demoText(reachable(s.bound("demo")), path, addresses))
+		},
+		// Nobody would find the demo again whose window was closed.
+		hangup: func() bool { return terminalGone(stdout) || terminalGone(stderr) },
+	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; another program is there, try: sluice demo --listen 127.0.0.1:8081", err)
+	}
+	return err
+}
+
+// reachable is an address to type for one that was listened at: of all
+// addresses it is the loopback one.
+func reachable(bound string) string {
+	a, err := netip.ParseAddrPort(bound)
+	if err != nil || !a.Addr().IsUnspecified() {
+		return bound
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()).String()
+}
+
+// teller writes whole messages, one at a time.
+func teller(w io.Writer) func(string, ...any) {
+	var mu sync.Mutex
+	return func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(w, format+"\n", args...)
+	}
+}
+
+// demoConfig is the file that the demo runs.
+func demoConfig(listen string, backends []string) string {
+	var quoted []string
+	for _, b := range backends {
+		quoted = append(quoted, strconv.Quote(b))
+	}
+	return fmt.Sprintf(`# Made by "sluice demo", gone when it ends.
+[runtime]
+shutdown_grace = "1s"
+
+[listeners.demo]
+bind = %s
+pool = "demo"
+
+[pools.demo]
+policy   = "round_robin"
+backends = [%s]
+
+  [pools.demo.health]
+  interval = "500ms"
+  fall     = 2
+`, strconv.Quote(listen), strings.Join(quoted, ", "))
+}
+
+// demoText is what the demo tells, once clients can come in at bound.
+func demoText(bound, config string, backends []string) string {
+	var try strings.Builder
+	for _, row := range [][2]string{
+		{"curl " + bound, "which backend answers? ask a few times"},
+		{"curl " + backends[0] + "/quit", fmt.Sprintf("backend 1 goes away for %v: go on asking", demoAway)},
+		{"edit " + config, "give a backend a weight, take one out"},
+		{fmt.Sprintf("kill -HUP %d", os.Getpid()), "puts the edited file in force"},
+	} {
+		fmt.Fprintf(&try, "  %-*s  %s\n", len("edit ")+len(config), row[0], row[1])
+	}
+	return fmt.Sprintf(`
+sluice balances %s over three backends: %s
+
+Try this in another terminal:
+%s
+A balancer of your own is as much TOML as this:
+  [listeners.web]
+  bind = ":8080"
+  pool = "web"
+  [pools.web]
+  backends = ["127.0.0.1:9001", "127.0.0.1:9002"]
+
+  sluice check FILE          says what is wrong with it
+  sluice run --config FILE   runs it
+  sluice config --defaults   shows every key
+
+Ctrl-C ends the demo. What happens is logged from here on.
+`, bound, strings.Join(backends, ", "), try.String())
+}
+
+// terminalGone reports whether w was a terminal that has been closed: every
+// write to it is refused then, even an empty one.
+func terminalGone(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := f.Write(nil)
+	return errors.Is(err, syscall.EIO)
+}

@@ -1,0 +1,125 @@
+package cmd
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"sluice/config"
+)
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestLogReopenFollowsARename(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sluice.log")
+	c := plainLog
+	c.Output = path
+	logged(t, c, func(l *logs) {
+		l.log.Info("before")
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		l.log.Info("between")
+		if err := l.reopen(); err != nil {
+			t.Fatal(err)
+		}
+		l.log.Info("after")
+	})
+	if got := readFile(t, path+".1"); !strings.Contains(got, "before") || !strings.Contains(got, "between") || strings.Contains(got, "after") {
+		t.Errorf("old file: %q, want before and between", got)
+	}
+	if got := readFile(t, path); !strings.Contains(got, "after") || strings.Contains(got, "between") {
+		t.Errorf("new file: %q, want after", got)
+	}
+}
+
+func TestLogReopenThatFailsKeepsTheOldFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := plainLog
+	c.Output = filepath.Join(dir, "sluice.log")
+	logged(t, c, func(l *logs) {
+		if err := os.Rename(dir, dir+".1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.reopen(); err == nil {
+			t.Error("reopen worked in a folder that is gone")
+		}
+		l.log.Info("after")
+	})
+	if got := readFile(t, filepath.Join(dir+".1", "sluice.log")); !strings.Contains(got, "after") {
+		t.Errorf("old file: %q, want after", got)
+	}
+}
+
+func TestLogChangesReachLoggersMadeBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sluice.log")
+	first := logged(t, plainLog, func(l *logs) {
+		named := l.log.Named("health").With(zap.String("pool", "web"))
+		named.Debug("too low")
+		c := config.Log{Level: "debug", Format: "console", Output: path, Access: "all", AccessSample: 1}
+		commit, _, err := l.prepare(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named.Info("not changed yet")
+		commit()
+		named.Debug("low enough")
+	})
+	if !strings.Contains(first, `"part":"health","msg":"not changed yet","pool":"web"`) || strings.Count(first, "\n") != 1 {
+		t.Errorf("first output: %q, want one line in JSON", first)
+	}
+	if got := readFile(t, path); !strings.HasSuffix(got, `debug health low enough {"pool": "web"}`+"\n") || strings.Count(got, "\n") != 1 {
+		t.Errorf("second output: %q, want one line for the console", got)
+	}
+}
+
+func TestLogChangeGivenUpLeavesEverything(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sluice.log")
+	got := logged(t, plainLog, func(l *logs) {
+		c := plainLog
+		c.Output, c.Level = path, "error"
+		_, drop, err := l.prepare(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drop()
+		l.log.Info("still here")
+	})
+	if !strings.Contains(got, "still here") {
+		t.Errorf("got %q, want the line", got)
+	}
+}
+
+func TestLogToAFullDiskIsReportedOnStderrOnce(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	c := plainLog
+	c.Output = "/dev/full"
+	l, err := newLogs(c, &stdout, &stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		l.log.Info("lost")
+		_ = l.log.Sync()
+	}
+	l.close()
+	want := "sluice: log: write /dev/full: no space left on device; lines are lost until it can be written again\n" +
+		"sluice: log: 3 lines were lost\n"
+	if got := stderr.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,246 @@
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// A line that may wait is written this long after it was logged, at the
+	// latest, together with what has gathered by then.
+	sinkDelay = 100 * time.Millisecond
+	// As many bytes are written at once even before the delay is over.
+	sinkBatch = 64 << 10
+	// Lines beyond this many waiting bytes are lost and counted: a reader that
+	// has stopped must neither stop the program nor take all its memory.
+	sinkLimit = 4 << 20
+	// A flush gives up after this long.
+	sinkFlush = 2 * time.Second
+)
+
+// errSinkStuck is a log output that takes no bytes.
+var errSinkStuck = errors.New("the output takes nothing")
+
+// sink is where log lines go: one goroutine writes what the others hand over,
+// so that no logging call waits for a disk or a terminal.
+//
+//	put ----> waiting --(kick, or sinkDelay)--> writer ----> out
+//
+// Nothing is lost silently. The first failing write is told to complain, the
+// lines lost are counted, and recovered hears the count once writing works
+// again.
+type sink struct {
+	complain  func(error)        // a write failed after one that had worked
+	recovered func(lines uint64) // lines were lost, and writing works again
+
+	kick chan struct{}
+	quit chan struct{}
+	done chan struct{}
+
+	mu       sync.Mutex
+	out      io.WriteCloser
+	waiting  []byte
+	writing  []byte          // what the writer has in its hands
+	timer    *time.Timer     // armed while lines wait that were not kicked
+	armed    bool            // timer runs
+	flushes  []chan struct{} // closed once what waits now has been written
+	lost     uint64          // lines
+	failing  bool            // the last write failed
+	torn     bool            // the output ends in the middle of a line
+	finished bool            // close was called: lines that come now are lost
+}
+
+func newSink(out io.WriteCloser, complain func(error), recovered func(uint64)) *sink {
+	s := &sink{
+		complain:  complain,
+		recovered: recovered,
+		kick:      make(chan struct{}, 1),
+		quit:      make(chan struct{}),
+		done:      make(chan struct{}),
+		out:       out,
+	}
+	s.timer = time.AfterFunc(time.Hour, s.wake)
+	s.timer.Stop()
+	go s.write()
+	return s
+}
+
+// put hands over one line, newline included. prompt lines are written at once,
+// and with them everything before; the others wait for company.
+func (s *sink) put(line []byte, prompt bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finished || len(s.waiting)+len(line) > sinkLimit {
+		s.lost++
+		return
+	}
+	s.waiting = append(s.waiting, line...)
+	switch {
+	case prompt || len(s.waiting) >= sinkBatch:
+		s.wake()
+	case !s.armed:
+		s.armed = true
+		s.timer.Reset(sinkDelay)
+	}
+}
+
+func (s *sink) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (s *sink) write() {
+	defer close(s.done)
+	var spare []byte
+	for {
+		select {
+		case <-s.kick:
+			spare = s.turn(spare)
+		case <-s.quit:
+			s.turn(s.turn(spare)) // the second for what recovered may have to say
+			return
+		}
+	}
+}
+
+// turn writes what waits. spare is empty room to gather in meanwhile; turn
+// returns the room that it has emptied.
+func (s *sink) turn(spare []byte) []byte {
+	s.mu.Lock()
+	batch, flushes, out, torn := s.waiting, s.flushes, s.out, s.torn
+	s.waiting, s.writing, s.flushes = spare[:0], batch, nil
+	s.armed = false
+	s.timer.Stop()
+	s.mu.Unlock()
+
+	n, err := writeBatch(out, batch, torn)
+	s.settle(batch, n, err)
+	for _, c := range flushes {
+		close(c)
+	}
+	if cap(batch) > 4*sinkBatch {
+		return nil
+	}
+	return batch
+}
+
+// writeBatch returns how many bytes of batch were written.
+func writeBatch(out io.Writer, batch []byte, torn bool) (int, error) {
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	if torn {
+		if _, err := out.Write([]byte("\n")); err != nil {
+			return 0, err
+		}
+	}
+	return out.Write(batch)
+}
+
+// settle accounts for a write of batch of which n bytes went out.
+func (s *sink) settle(batch []byte, n int, err error) {
+	s.mu.Lock()
+	s.writing = nil
+	wasFailing := s.failing
+	if len(batch) > 0 {
+		s.failing = err != nil
+	}
+	if n > 0 {
+		s.torn = batch[n-1] != '\n'
+	}
+	s.lost += countLines(batch[n:])
+	var lost uint64
+	if !s.failing && n > 0 {
+		lost, s.lost = s.lost, 0
+	}
+	s.mu.Unlock()
+	if err != nil && !wasFailing {
+		s.complain(err)
+	}
+	if lost > 0 {
+		s.recovered(lost)
+	}
+}
+
+// flush waits until everything handed over so far has been written or lost.
+func (s *sink) flush() error {
+	flushed := make(chan struct{})
+	s.mu.Lock()
+	s.flushes = append(s.flushes, flushed)
+	s.mu.Unlock()
+	s.wake()
+	late := time.NewTimer(sinkFlush)
+	defer late.Stop()
+	select {
+	case <-flushed:
+		return nil
+	case <-s.done:
+		return nil
+	case <-late.C:
+		return errSinkStuck
+	}
+}
+
+// swap writes what waits to the output in use and goes on with out, which it
+// owns from here on. The output in use is closed.
+func (s *sink) swap(out io.WriteCloser) {
+	// An output that is stuck keeps its lines from being written, whatever is
+	// done; they then go to the new one.
+	_ = s.flush()
+	s.mu.Lock()
+	old := s.out
+	s.out, s.torn, s.failing = out, false, false
+	s.mu.Unlock()
+	_ = old.Close()
+}
+
+// close writes what waits and closes the output. It returns how many lines
+// were lost and never reported.
+func (s *sink) close() uint64 {
+	_ = s.flush()
+	s.mu.Lock()
+	s.finished = true
+	s.mu.Unlock()
+	close(s.quit)
+	stuck := time.NewTimer(sinkFlush)
+	defer stuck.Stop()
+	select {
+	case <-s.done:
+		_ = s.out.Close()
+	case <-stuck.C:
+		// The writer sits in a write that does not return; the process is about
+		// to end and takes it along.
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost + countLines(s.writing) + countLines(s.waiting)
+}
+
+func countLines(text []byte) uint64 { return uint64(bytes.Count(text, []byte("\n"))) }
+
+// openOutput opens what log.output names.
+func openOutput(output string, stdout, stderr io.Writer) (io.WriteCloser, error) {
+	switch output {
+	case "stderr", "":
+		return keepOpen{stderr}, nil
+	case "stdout":
+		return keepOpen{stdout}, nil
+	}
+	f, err := os.OpenFile(output, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("log.output: %w", err)
+	}
+	return f, nil
+}
+
+// keepOpen is an output that is not ours to close.
+type keepOpen struct{ io.Writer }
+
+func (keepOpen) Close() error { return nil }
