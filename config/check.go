@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -54,67 +53,6 @@ func checkPoolOf(r *reader, listener, pools *node) {
 		tail = "; expected one of " + strings.Join(known, ", ")
 	}
 	n.fault(&r.faults, "found %s, expected the name of a pool%s", n, tail)
-}
-
-// values are the items of a list, or the one thing that stands for it.
-func values(n *node) []*node {
-	if n == nil {
-		return nil
-	}
-	if n.list {
-		return n.items
-	}
-	return []*node{n}
-}
-
-// socket is one socket that a bind takes: of the wildcard ":8080" there are two.
-type socket struct {
-	addr netip.AddrPort
-	path string
-}
-
-// sockets are what a bind takes. "[::]:8080" written so is IPv6's alone where
-// IPv4 has a bind of its own, so it is no rival of "0.0.0.0:8080"; ":8080" is
-// of both.
-func sockets(written string, a Address) []socket {
-	if a.Unix != "" {
-		return []socket{{path: a.Unix}}
-	}
-	if a.TCP.Port() == 0 {
-		return nil // any free port, another one each time
-	}
-	all := []socket{{addr: a.TCP}}
-	if strings.HasPrefix(written, ":") {
-		all = append(all, socket{addr: netip.AddrPortFrom(netip.IPv4Unspecified(), a.TCP.Port())})
-	}
-	return all
-}
-
-func checkBinds(r *reader, listeners *node) {
-	taken := make(map[socket]*node)
-	for _, name := range listeners.names {
-		for _, n := range values(listeners.keys[name].keys["bind"]) {
-			written, ok := n.value.(string)
-			if !ok || n.unexpanded {
-				continue
-			}
-			a, err := ParseBind(written)
-			if err != nil {
-				continue
-			}
-			for _, s := range sockets(written, a) {
-				if first := taken[s]; first != nil {
-					n.fault(&r.faults, "found %s, which %s (%s) at %s binds already", n, first, first.path, first.where())
-					break
-				}
-			}
-			for _, s := range sockets(written, a) {
-				if taken[s] == nil {
-					taken[s] = n
-				}
-			}
-		}
-	}
 }
 
 func checkBackends(r *reader, pool *node) {

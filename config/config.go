@@ -92,7 +92,8 @@ type Keepalive struct {
 }
 
 // Address is a TCP address or the path of a unix socket; exactly one is set.
-// A bind of ":8080" is [::]:8080, which takes IPv4 as well.
+// A bind of ":8080" is [::]:8080, which takes IPv4 as well unless 0.0.0.0 is
+// bound to that port.
 type Address struct {
 	TCP  netip.AddrPort
 	Unix string

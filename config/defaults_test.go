@@ -48,7 +48,7 @@ func TestDefaultsHaveEveryKey(t *testing.T) {
 		if !ok || !regexp.MustCompile(`(?m)(^|\{ |, |# )`+last+` +=`).MatchString(text) {
 			t.Errorf("%s: not in [%s]", path, home)
 		}
-		if marked := !strings.HasSuffix(path, ".backends."+last) && regexp.MustCompile(`(?m)^` + last + ` += .* # not in this version`).MatchString(text); marked != (k.later && k.off != nil) {
+		if marked := !strings.HasSuffix(path, ".backends."+last) && regexp.MustCompile(`(?m)^`+last+` += .* # not in this version`).MatchString(text); marked != (k.later && k.off != nil) {
 			t.Errorf("%s: got marked as not in this version %v, want %v", path, marked, !marked)
 		}
 	})
