@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,6 +48,22 @@ func TestNothingChangedIsTheSameTable(t *testing.T) {
 	})
 	if compile(t, s, before) != before {
 		t.Error("rows that are about nothing made a new table")
+	}
+}
+
+// An untouched pool costs the same however large it is, or one flip among
+// 10,000 backends would walk them all.
+func TestUntouchedPoolIsNotWalked(t *testing.T) {
+	allocs := func(backends int) float64 {
+		s := storeOf(&config.Config{Pools: []config.Pool{poolOf("web", backends)}})
+		for i := range backends {
+			verdict(s, "web", fmt.Sprintf("b%d", i+1), state.Up)
+		}
+		v, now := s.View(), compile(t, s, nil)
+		return testing.AllocsPerRun(10, func() { Compile(v, now) })
+	}
+	if small, large := allocs(2), allocs(200); large > small {
+		t.Errorf("%v allocations with 200 backends, %v with 2", large, small)
 	}
 }
 

@@ -35,7 +35,7 @@ func probeTCP(ctx context.Context, a config.Address, timeout time.Duration) erro
 		return unasked{fmt.Errorf("socket: %w", errno)}
 	}
 	if a.Unix == "" {
-		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 0)
+		sys.DelayAck(fd)
 		sys.ResetOnClose(fd)
 	}
 	errno = sys.Connect(fd, &to)

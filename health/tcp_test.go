@@ -112,7 +112,11 @@ func TestProbeSaysWhyNot(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			testnet.Leaks(t)
+			began := time.Now()
 			err := ask(tt.at, 100*time.Millisecond)
+			if d := time.Since(began); d > 4*time.Second {
+				t.Errorf("took %v of its 100ms", d)
+			}
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}

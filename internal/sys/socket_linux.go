@@ -165,6 +165,10 @@ func Keepalive(fd, idle, interval, count int) {
 	setInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, count)
 }
 
+// DelayAck lets the kernel hold back an acknowledgement, that of a handshake
+// too, until there is something to send with it (TCP_QUICKACK of 0).
+func DelayAck(fd int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
+
 // UserTimeout gives a connection up whose bytes are not acknowledged for ms
 // milliseconds (TCP_USER_TIMEOUT, RFC 5482).
 func UserTimeout(fd, ms int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, ms) }
