@@ -71,7 +71,7 @@ func TestAcquireKeepsTheLimitInACrowd(t *testing.T) {
 	var crowd sync.WaitGroup
 	for range 4 {
 		crowd.Go(func() {
-			for range 1_000_000 {
+			for range 500_000 {
 				if l.Acquire(1) {
 					if inside.Add(1) > 1 || l.Active() > 1 {
 						over.Add(1)

@@ -87,7 +87,7 @@ func TestCrowdThatFitsIsServed(t *testing.T) {
 
 // round_robin is exact in a crowd too: a place of the round has one owner.
 func TestRoundRobinIsExactInACrowd(t *testing.T) {
-	const workers, rounds = 8, 40_000
+	const workers, rounds = 8, 20_000
 	all := backends(5, 1, 2)
 	p := picker(t, "round_robin", all)
 	var crowd sync.WaitGroup

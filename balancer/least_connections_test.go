@@ -79,3 +79,24 @@ func TestTurnsAreNotSavedUp(t *testing.T) {
 		t.Errorf("the backend that came back had %d of 100 turns, want half", first)
 	}
 }
+
+// Among ten thousand the least loaded is found wherever it stands, and the next
+// one when it is as loaded as the others.
+func TestLeastOfTenThousand(t *testing.T) {
+	all := mixed(10_000)
+	for i, b := range all {
+		all[i].Load.active.Store(int64(10 * b.Weight))
+	}
+	want := []int{0, 4321, 9999}
+	for k, i := range want {
+		all[i].Weight = 1000
+		all[i].Load.active.Store(int64(9000 + k))
+	}
+	p := picker(t, "least_connections", all)
+	for _, i := range want {
+		if got := p.Pick(&Request{}); got != i {
+			t.Errorf("got %d with %d of weight %d, want %d", got, all[got].Load.Active(), all[got].Weight, i)
+		}
+		all[i].Load.active.Store(10 * 1000)
+	}
+}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -11,21 +12,31 @@ import (
 // tells when it may succeed again: another process may free what is short.
 const retryAfter = 100 * time.Millisecond
 
+// pausedDoor is a door that this worker does not accept from for the time
+// being.
+type pausedDoor struct {
+	door  *door
+	owner *listenerSlot // as it was told
+	errno syscall.Errno // what failed; 0: a limit is reached
+	any   int64         // 1 if the end of any connection may help, 0 if only of the owner's
+}
+
 // openDoor begins to accept. The door is level-triggered: one client is taken
 // an event, and the event comes again while others wait, to whichever worker
 // is idle.
 func (w *worker) openDoor(d *door) {
 	if e := sys.EpollAdd(w.ep, d.fd, sys.In|sys.Exclusive, d.id, 0); e != 0 {
 		w.notice(NoticeAcceptFailed, d.owner(w.live), e)
+		w.pause(d, e)
 	}
 }
 
-// closeDoor ends accepting. The last worker serves who waits in the queue:
-// the kernel has told them that they are connected.
+// closeDoor ends accepting. The last worker serves who waits in the queue, as
+// far as the limits allow: the kernel has told them that they are connected.
 func (w *worker) closeDoor(d *door) {
 	for i, p := range w.paused {
-		if p == d {
-			w.resumed(d)
+		if p.door == d {
+			w.resumed(p)
 			w.paused = append(w.paused[:i], w.paused[i+1:]...)
 			break
 		}
@@ -34,7 +45,14 @@ func (w *worker) closeDoor(d *door) {
 	if d.holders.Add(-1) > 0 {
 		return
 	}
-	for l := d.owner(w.live); w.admit(l) && w.take(d, l) == 0; {
+	l := d.owner(w.live)
+	for range l.Backlog + 1 { // clients may come faster than this
+		if !w.admit(l) {
+			break
+		}
+		if e := w.take(d, l); e != 0 && !ofTheClient(e) {
+			break
+		}
 	}
 	d.shut()
 	close(d.gone)
@@ -49,11 +67,12 @@ func (w *worker) accept(d *door) {
 		w.pause(d, 0)
 		return
 	}
-	switch e := w.take(d, l); e {
-	case 0, syscall.EAGAIN:
-	case syscall.ECONNABORTED, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT, syscall.EHOSTDOWN, syscall.ENONET,
-		syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH, syscall.EPERM:
-		// Errors of that connection, or of a firewall, see accept(2).
+	w.scarce = 0
+	switch e := w.take(d, l); {
+	case e == 0 && w.scarce != 0:
+		w.pause(d, w.scarce)
+	case e == 0 || e == syscall.EAGAIN:
+	case ofTheClient(e):
 		w.count.acceptFails.add(1)
 	default:
 		w.count.acceptFails.add(1)
@@ -61,9 +80,20 @@ func (w *worker) accept(d *door) {
 	}
 }
 
+// ofTheClient reports whether an accept failed for a reason that says nothing
+// about the next one: errors of that connection, or of a firewall (accept(2)).
+func ofTheClient(e syscall.Errno) bool {
+	switch e {
+	case syscall.ECONNABORTED, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT, syscall.EHOSTDOWN, syscall.ENONET,
+		syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH, syscall.EPERM:
+		return true
+	}
+	return false
+}
+
 // take accepts a client that was admitted.
 func (w *worker) take(d *door, l *listenerSlot) syscall.Errno {
-	fd, e := sys.Accept(d.fd, &w.peer)
+	fd, e := sys.Accept(d.fd, &w.client)
 	if e != 0 {
 		w.dismiss(l)
 		return e
@@ -74,41 +104,50 @@ func (w *worker) take(d *door, l *listenerSlot) syscall.Errno {
 }
 
 // admit counts one more connection unless that would exceed the listener's
-// limit or that of all. Counting first is what makes the limits exact between
-// workers.
+// limit or that of all. Counting before accepting is what makes the limits
+// exact between workers.
 func (w *worker) admit(l *listenerSlot) bool {
-	if n := w.server.active.Add(1); n > w.server.limit {
-		w.server.active.Add(-1)
+	if !below(&w.server.active, w.server.limit) {
 		return false
 	}
-	if n := l.active.Add(1); l.MaxConnections > 0 && n > l.MaxConnections {
-		w.dismiss(l)
+	if l.MaxConnections == 0 {
+		l.active.Add(1)
+	} else if !below(&l.active, l.MaxConnections) {
+		w.server.leave()
 		return false
 	}
 	return true
+}
+
+// below adds one to n unless n is at its limit. It never goes above, not even
+// for a moment: one refusal would cause another.
+func below(n *atomic.Int64, limit int64) bool {
+	for was := n.Load(); was < limit; was = n.Load() {
+		if n.CompareAndSwap(was, was+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // dismiss takes back one admit.
 func (w *worker) dismiss(l *listenerSlot) {
 	l.active.Add(-1)
 	w.server.leave()
+	if l.paused.Load() > 0 || w.server.paused.Load() > 0 {
+		w.freed = true
+	}
 }
 
 // begin makes a conn of an accepted socket.
 func (w *worker) begin(fd int, l *listenerSlot) {
 	slot, c := w.slab.take()
-	if c == nil {
-		// Unreachable while every slab has room for all connections.
-		sys.Close(fd)
-		w.dismiss(l)
-		return
-	}
 	c.client, c.backend = int32(fd), -1
 	c.listener = l.id
 	c.accepted, c.lastMove = w.now, w.now
 	c.up.init()
 	c.down.init()
-	c.setClient(&w.peer)
+	c.setClient(&w.client)
 	if l.Relay == Copy {
 		c.flags |= copied
 	}
@@ -120,41 +159,55 @@ func (w *worker) begin(fd int, l *listenerSlot) {
 	w.connect(slot, c)
 }
 
-// pause stops accepting at a door until a connection ends; if a system call
-// failed, also until a while has passed. Clients wait in the kernel's queue.
+// pause stops accepting at a door: at the listener's limit until one of its
+// connections ends, at the limit of all until any does, and where a system call
+// failed also until a while has passed. Clients wait in the kernel's queue.
 func (w *worker) pause(d *door, e syscall.Errno) {
 	sys.EpollDel(w.ep, d.fd)
-	w.paused = append(w.paused, d)
-	l := d.owner(w.live)
-	if l.paused.Add(1) == 1 {
+	p := pausedDoor{door: d, owner: d.owner(w.live), errno: e}
+	if p.owner.paused.Add(1) == 1 {
 		w.count.paused.add(1)
-		w.notice(NoticePaused, l, e)
+		w.notice(NoticePaused, p.owner, e)
 	}
-	w.server.paused.Add(1)
+	w.stay(p)
 	if e != 0 {
-		w.keepHouse(retryAfter)
-		return
-	}
-	// The last connection may have ended between the count and the pause, too
-	// early to see that somebody waits.
-	if w.server.hasRoom(l) {
-		w.keepHouse(0)
+		w.houseBy(retryAfter)
 	}
 }
 
-// unpause accepts again at every paused door. If the reason still holds, the
-// next client pauses it anew.
+// stay leaves a door paused, and counts whose end it waits for.
+func (w *worker) stay(p pausedDoor) {
+	anyHelps := int64(1)
+	if l := p.owner; p.errno == 0 && l.MaxConnections != 0 && l.active.Load() >= l.MaxConnections {
+		anyHelps = 0
+	}
+	w.server.paused.Add(anyHelps - p.any)
+	p.any = anyHelps
+	w.paused = append(w.paused, p)
+	if p.errno == 0 && w.server.hasRoom(p.owner) {
+		w.houseBy(0) // what it waits for came before it was counted
+	}
+}
+
+// unpause accepts again at the paused doors for which there is room now. If
+// the reason still holds, the next client pauses the door anew.
 func (w *worker) unpause() {
-	for _, d := range w.paused {
-		w.resumed(d)
-		w.openDoor(d)
+	was := w.paused
+	w.paused = nil
+	for _, p := range was {
+		if w.server.hasRoom(p.door.owner(w.live)) {
+			w.resumed(p)
+			w.openDoor(p.door)
+		} else {
+			w.stay(p)
+		}
 	}
-	w.paused = w.paused[:0]
 }
 
-func (w *worker) resumed(d *door) {
-	w.server.paused.Add(-1)
-	if l := d.owner(w.live); l.paused.Add(-1) == 0 {
-		w.notice(NoticeResumed, l, 0)
+// resumed takes back one pause.
+func (w *worker) resumed(p pausedDoor) {
+	w.server.paused.Add(-p.any)
+	if p.owner.paused.Add(-1) == 0 {
+		w.notice(NoticeResumed, p.owner, 0)
 	}
 }

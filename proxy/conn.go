@@ -71,7 +71,7 @@ type conn struct {
 type stream struct {
 	relay.Flow
 	carrier int32  // the pipe or buffer that holds the pending bytes; -1: none
-	fulls   uint8  // fills in a row that were as long as they were allowed to be
+	full    bool   // the last fill was as long as it was allowed to be
 	moved   uint64 // bytes delivered
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -121,8 +122,31 @@ func (w *worker) connectEvent(slot uint32, c *conn, events uint32) {
 	if events&sys.Out == 0 {
 		return
 	}
+	if b := w.live.backend(c.backendID); b.Address.mayBeOurs() && isItself(int(c.backend), b.Address.TCP) {
+		if w.another(slot, c, syscall.ECONNREFUSED) {
+			w.connect(slot, c)
+		}
+		return
+	}
 	w.latch(&c.down, events)
 	w.connected(slot, c)
+}
+
+// A socket that connects to a port of its own host which nobody listens on can
+// be given that very port to connect from, and so be connected with itself
+// (RFC 9293, simultaneous open). It would echo, and keep the backend from coming
+// back to its port.
+func (a *Address) mayBeOurs() bool {
+	return a.Unix == "" && a.TCP.Addr().IsLoopback() && a.TCP.Port() >= firstEphemeral
+}
+
+// firstEphemeral is where the ports begin that the kernel gives to sockets that
+// connect, unless it is configured otherwise (ip(7), ip_local_port_range).
+const firstEphemeral = 32768
+
+func isItself(fd int, to netip.AddrPort) bool {
+	local, e := sys.LocalAddr(fd)
+	return e == 0 && local.AddrPort() == to
 }
 
 // connected begins the relay.
@@ -132,6 +156,7 @@ func (w *worker) connected(slot uint32, c *conn) {
 		c.errno = 0
 	}
 	c.connected = max(w.server.clock(), c.connectAt+1)
+	c.lastMove = w.now
 	w.live.backend(c.backendID).Load.Connected()
 	w.relay(slot, c)
 }
@@ -148,8 +173,9 @@ func (w *worker) another(slot uint32, c *conn, e syscall.Errno) bool {
 	c.flags &^= backendOut
 	cause := ConnectFailed
 	switch e {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC:
 		cause = NoDescriptor
+		w.scarce = e
 	case syscall.EADDRNOTAVAIL: // our ports to this backend are used up: not its fault
 	case syscall.ETIMEDOUT:
 		cause = ConnectTimedOut

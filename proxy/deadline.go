@@ -26,10 +26,14 @@ func (w *worker) deadline(c *conn) (int64, Cause) {
 	if l.IdleTimeout > 0 {
 		at = c.lastMove + int64(l.IdleTimeout)
 	}
-	if !c.half() || l.HalfCloseTimeout == 0 {
+	limit := l.HalfCloseTimeout
+	if c.has(clientReset | backendReset) {
+		limit = breakingLimit(l)
+	}
+	if !c.half() || limit == 0 {
 		return at, cause
 	}
-	if half := c.lastMove + int64(l.HalfCloseTimeout); at == 0 || half < at {
+	if half := c.lastMove + int64(limit); at == 0 || half < at {
 		if cause = BackendSilent; c.down.Ended() || c.has(backendReset) {
 			cause = ClientSilent
 		}

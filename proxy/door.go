@@ -96,11 +96,11 @@ func listenAt(l *Listener, a Address, only6 bool) (int, error) {
 	}
 	if e := sys.Bind(fd, &address); e != 0 {
 		sys.Close(fd)
-		return -1, fmt.Errorf("bind: %w", e)
+		return -1, fmt.Errorf("bind %s: %w", a, e)
 	}
 	if e := sys.Listen(fd, l.Backlog); e != 0 {
 		sys.Close(fd)
-		return -1, fmt.Errorf("listen: %w", e)
+		return -1, fmt.Errorf("listen %s: %w", a, e)
 	}
 	return fd, nil
 }
@@ -112,6 +112,7 @@ func (o *SocketOptions) apply(fd int) {
 	o.applyTimeouts(fd)
 }
 
+// applyTimeouts sets what is not the default of a fresh socket.
 func (o *SocketOptions) applyTimeouts(fd int) {
 	if k := o.Keepalive; k.Idle > 0 {
 		sys.Keepalive(fd, seconds(k.Idle), seconds(k.Interval), k.Count)
@@ -119,6 +120,13 @@ func (o *SocketOptions) applyTimeouts(fd int) {
 	if o.UserTimeout > 0 {
 		sys.UserTimeout(fd, int(o.UserTimeout/time.Millisecond))
 	}
+}
+
+// reapply sets them all on a socket that may have others.
+func (o *SocketOptions) reapply(fd int) {
+	sys.NoKeepalive(fd)
+	sys.UserTimeout(fd, 0)
+	o.apply(fd)
 }
 
 func seconds(d time.Duration) int { return max(1, int((d+time.Second/2)/time.Second)) }

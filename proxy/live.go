@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"sync/atomic"
+
+	"sluice/balancer"
 )
 
 // live is the table in force and what still refers to tables before it. Conns
@@ -48,9 +50,6 @@ func (l *live) listener(id uint32) *listenerSlot { return l.listeners[id] }
 
 func (l *live) backend(id uint32) *backendSlot { return l.backends[id] }
 
-// pool is where a connection of a listener goes.
-func (l *listenerSlot) pool() *Pool { return l.Listener.Pool }
-
 // succeed makes the live that follows l and has t in force. seen is the oldest
 // version that any worker may still use.
 func (l *live) succeed(t *Table, seen uint64) *live {
@@ -92,8 +91,9 @@ func (n *live) numberListeners(l *live, seen uint64) []*listenerSlot {
 
 func (n *live) numberBackends(l *live, seen uint64) []*backendSlot {
 	slots := make([]*backendSlot, max(1, len(l.backends)))
+	pickable := n.pickable()
 	for id, old := range l.backends {
-		if old != nil && !(old.retired != 0 && old.retired <= seen && old.Load.Active() == 0) {
+		if old != nil && (old.retired == 0 || old.retired > seen || old.Load.Active() != 0 || pickable[old.Load]) {
 			slots[id] = old
 		}
 	}
@@ -118,6 +118,20 @@ func (n *live) numberBackends(l *live, seen uint64) []*backendSlot {
 		}
 	}
 	return slots
+}
+
+// pickable is the backends that a connection of a listener which has left the
+// table may still go on to: it retries in the pool its listener had.
+func (n *live) pickable() map[*balancer.Load]bool {
+	loads := map[*balancer.Load]bool{}
+	for _, slot := range n.listeners {
+		if slot != nil && slot.retired != 0 {
+			for _, b := range slot.Pool.Backends {
+				loads[b.Load] = true
+			}
+		}
+	}
+	return loads
 }
 
 // freeNumber is the lowest number that is not taken, and makes room for it.

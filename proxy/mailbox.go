@@ -48,15 +48,16 @@ func (m *mailbox) take() []message {
 
 func (w *worker) readMail() {
 	sys.Unsignal(w.mail.fd)
-	for _, msg := range w.mail.take() {
+	mail := w.mail.take()
+	w.live = w.server.live.Load() // at least as new as what the messages speak of
+	for _, msg := range mail {
 		switch msg.kind {
 		case openDoor:
 			w.openDoor(msg.door)
 		case closeDoor:
 			w.closeDoor(msg.door)
-		case retryDoor:
+		case retryDoor, newLive: // a new table may have new limits
 			w.unpause()
-		case newLive: // every turn looks
 		case resetAll:
 			w.resetAll()
 		case leave:
@@ -69,7 +70,7 @@ func (w *worker) readMail() {
 func (w *worker) resetAll() {
 	for slot := uint32(1); slot <= w.slab.used; slot++ {
 		if c := w.slab.at(slot); c.generation != 0 {
-			c.blame(ShutDown, 0)
+			c.cause, c.errno = ShutDown, 0
 			w.close(slot, c, true)
 		}
 	}

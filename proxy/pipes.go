@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"os"
 	"sync/atomic"
 	"syscall"
 
@@ -26,6 +27,7 @@ type pipes struct {
 
 	open, used atomic.Int64
 	larges     int
+	spares     *atomic.Int64 // pipes that all workers may still open beyond those kept
 }
 
 // pipe is two descriptors. slots is how many separate pieces it holds.
@@ -36,7 +38,6 @@ type pipe struct {
 }
 
 const (
-	pageSize = 4096
 	// pipesKept is how many pipes a worker holds when no byte is in flight. They
 	// are opened at the start: when descriptors run out, that many flows can
 	// still move.
@@ -46,8 +47,11 @@ const (
 	largePipes = 16
 )
 
-func newPipes(size int) (*pipes, error) {
-	p := &pipes{size: size}
+// pageSize is what a slot holds.
+var pageSize = os.Getpagesize()
+
+func newPipes(size int, spares *atomic.Int64) (*pipes, error) {
+	p := &pipes{size: size, spares: spares}
 	for range pipesKept {
 		i, e := p.make()
 		if e != 0 {
@@ -119,9 +123,19 @@ func (p *pipes) spare() bool { return len(p.large)+len(p.small) > pipesKept }
 
 func (p *pipes) at(i int32) *pipe { return &p.all[i] }
 
+// make opens a pipe. EMFILE is also the word for having used up what all
+// workers may open together: slow readers must not take the descriptors of
+// those who are still to come.
 func (p *pipes) make() (int32, syscall.Errno) {
+	if p.open.Load() >= pipesKept && p.spares.Add(-1) < 0 {
+		p.spares.Add(1)
+		return -1, syscall.EMFILE
+	}
 	r, w, e := sys.Pipe()
 	if e != 0 {
+		if p.open.Load() >= pipesKept {
+			p.spares.Add(1)
+		}
 		return -1, e
 	}
 	size := 0
@@ -154,7 +168,9 @@ func (p *pipes) shut(i int32) {
 	sys.Close(p.all[i].w)
 	p.all[i] = pipe{r: -1, w: -1}
 	p.holes = append(p.holes, i)
-	p.open.Add(-1)
+	if p.open.Add(-1) >= pipesKept {
+		p.spares.Add(1)
+	}
 }
 
 // close closes the store and every pipe in it, lent or not.

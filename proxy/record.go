@@ -40,5 +40,5 @@ const (
 	NoticeResumed                        // it accepts again
 	NoticeAcceptFailed                   // accept failed in another way
 	NoticeDropped                        // records were lost since the ring was full
-	NoticePipeLimit                      // the kernel grants no more or no larger pipes
+	NoticePipeLimit                      // a worker had to copy for the first time: no pipe was to be had
 )

@@ -45,7 +45,8 @@ type Server struct {
 	_      [64]byte
 	active atomic.Int64 // connections, of all listeners
 	_      [56]byte
-	paused atomic.Int64 // doors paused, counted once a worker
+	paused atomic.Int64 // doors, counted once a worker, that wait for the end of any connection
+	pipes  atomic.Int64 // pipes that may still be opened beyond those kept
 }
 
 // New starts the workers. They have no table yet and accept nothing.
@@ -56,11 +57,16 @@ func New(o Options) (*Server, error) {
 	if o.PipeSize == 0 {
 		o.PipeSize = 1 << 20
 	}
-	limit, err := connectionLimit(o)
+	descriptors, err := sys.DescriptorLimit()
 	if err != nil {
 		return nil, err
 	}
+	limit, spare := share(descriptors, o.Workers, o.MaxConnections)
+	if limit < 1 {
+		return nil, fmt.Errorf("the limit of %d open descriptors leaves none for connections; raise it (ulimit -n)", descriptors)
+	}
 	s := &Server{options: o, started: time.Now(), limit: int64(limit), empty: make(chan struct{}, 1)}
+	s.pipes.Store(int64(spare))
 	s.live.Store(&live{table: &Table{}, doors: []*door{nil}, owners: []*listenerSlot{nil}})
 	s.reporter = newReporter(s)
 	for id := range o.Workers {
@@ -68,6 +74,7 @@ func New(o Options) (*Server, error) {
 		if err != nil {
 			for _, w := range s.workers {
 				w.shut()
+				sys.Close(w.mail.fd)
 			}
 			return nil, fmt.Errorf("worker %d: %w", id, err)
 		}
@@ -80,25 +87,25 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// connectionLimit is how many connections the descriptors are enough for, two
-// each, or fewer if so configured. A twentieth of the descriptors, at least 32
-// and at most 1024, is left for everything else: pipes with bytes in flight,
-// probes, listeners, logs.
-func connectionLimit(o Options) (int, error) {
-	descriptors, err := sys.DescriptorLimit()
-	if err != nil {
-		return 0, err
+// share divides the descriptors: connections get two each, as many as asked
+// for (0: any number) or as there is room for. A twentieth, at least 32 and at
+// most 1000, is kept for everything else: what each worker holds, pipes with
+// bytes in flight, probes, listeners, logs. Of what connections leave, half of
+// that reserve excepted, pipes may take all: spare is how many beyond those
+// that workers keep.
+func share(descriptors, workers, wanted int) (connections, spare int) {
+	own := workers * (2 + 2*pipesKept)
+	reserve := min(max(descriptors/20, 32), 1000)
+	reserve = max(reserve, own+reserve/2)
+	connections = min((descriptors-reserve)/2, maxConnections)
+	if wanted > 0 {
+		connections = min(connections, wanted)
 	}
-	reserve := min(max(descriptors/20, 32), 1024)
-	room := (descriptors - reserve) / 2
-	if room < 1 {
-		return 0, fmt.Errorf("the limit of %d open descriptors leaves none for connections; raise it (ulimit -n)", descriptors)
-	}
-	if o.MaxConnections > 0 {
-		room = min(room, o.MaxConnections)
-	}
-	return min(room, 1<<24), nil
+	return connections, max(0, descriptors-2*connections-own-reserve/2) / 2
 }
+
+// maxConnections is where slots would no longer fit into their number.
+const maxConnections = 1 << 24
 
 // clock is the process's clock: ns since the Server was made, never 0.
 func (s *Server) clock() int64 { return int64(time.Since(s.started)) + 1 }
@@ -123,11 +130,6 @@ func (s *Server) hasRoom(l *listenerSlot) bool {
 	return s.active.Load() < s.limit && (l.MaxConnections == 0 || l.active.Load() < l.MaxConnections)
 }
 
-// unpauseAll lets every worker try its paused doors again.
-func (s *Server) unpauseAll() {
-	s.post(message{kind: retryDoor})
-}
-
 func (s *Server) post(m message) {
 	for _, w := range s.workers {
 		w.mail.post(m)
@@ -150,7 +152,7 @@ func (s *Server) Open(t *Table) (*Opening, error) {
 			}
 			d, err := openDoorAt(l, a, t.hasIPv4Any(a.TCP.Port()))
 			if err != nil {
-				errs = append(errs, fmt.Errorf("listener %s: %s: %w", l.Name, a, err))
+				errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
 				continue
 			}
 			o.doors = append(o.doors, d)
@@ -187,10 +189,20 @@ func (o *Opening) Close() {
 // Publish puts t in force: what o opened begins to accept, listeners that t
 // does not have are closed, live connections go on. o may be nil when t listens
 // where the table in force does. When it returns, addresses that t does not
-// have are free.
+// have are free. After Shutdown has begun it does nothing.
 func (s *Server) Publish(t *Table, o *Opening) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	if s.draining.Load() {
+		if o != nil {
+			o.Close()
+		}
+		return
+	}
+	s.publish(t, o)
+}
+
+func (s *Server) publish(t *Table, o *Opening) {
 	before := s.live.Load()
 	after := before.succeed(t, s.seen())
 	added, removed := after.placeDoors(before, o)
@@ -246,7 +258,7 @@ func (n *live) placeDoors(before *live, o *Opening) (added, removed []*door) {
 		if before.owners[id].Listener != slot.Listener {
 			sys.Listen(d.fd, slot.Backlog)
 			if d.address.Unix == "" {
-				slot.Socket.apply(d.fd)
+				slot.Socket.reapply(d.fd) // what is accepted from now on inherits it
 			}
 		}
 	}
@@ -283,8 +295,9 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int {
 	if s.draining.Swap(true) {
 		return 0
 	}
-	in := s.live.Load().table
-	s.Publish(&Table{Pools: in.Pools}, nil)
+	s.publishing.Lock()
+	s.publish(&Table{Pools: s.live.Load().table.Pools}, nil)
+	s.publishing.Unlock()
 	if s.active.Load() > 0 && grace > 0 {
 		over := time.NewTimer(grace)
 		defer over.Stop()
@@ -303,6 +316,9 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int {
 	s.post(message{kind: resetAll})
 	s.post(message{kind: leave})
 	s.running.Wait()
+	for _, w := range s.workers {
+		sys.Close(w.mail.fd)
+	}
 	close(s.reporter.stop)
 	<-s.reporter.done
 	return left

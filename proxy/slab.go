@@ -8,8 +8,8 @@ import (
 
 // A slab holds the conns of one worker in memory of its own, outside the Go
 // heap: the garbage collector never sees them, and an idle connection costs its
-// record and nothing else. Slots are numbered from 1; slot 0 is the worker's
-// own, for its timer.
+// record and nothing else. Slots are numbered from 1: 0 means none wherever a
+// slot is named.
 type slab struct {
 	memory []byte
 	conns  []conn // over memory
@@ -19,7 +19,8 @@ type slab struct {
 	births uint32 // generation of the latest conn
 }
 
-// newSlab reserves room for n conns. The pages come with use.
+// newSlab reserves room for n conns. The pages come with use, and go back to
+// the system when the last conn has ended.
 func newSlab(n int) (*slab, error) {
 	m, err := sys.Map((n + 1) * int(unsafe.Sizeof(conn{})))
 	if err != nil {
@@ -59,9 +60,7 @@ func (s *slab) give(slot uint32) {
 	c.next, s.free = s.free, slot
 	s.live--
 	if s.live == 0 && s.used > slabKeep {
-		own := s.conns[0]
 		sys.Forget(s.memory)
-		s.conns[0] = own
 		s.free, s.used = 0, 0
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"sluice/internal/sys"
 )
 
-// How much one fill may move. A flow that fills all it may, several times in a
-// row, is a bulk transfer and may fill more; a crowd shrinks it again, and a
-// crowd of slow readers does too, since a full pipe pins its pages.
+// How much one fill may move. A flow that has filled all it might is a bulk
+// transfer and may fill more; a crowd shrinks it again, and a crowd of slow
+// readers does too, since a full pipe pins its pages.
 const (
 	shortFill   = 64 << 10
 	crowdedFill = 256 << 10
@@ -18,7 +18,7 @@ const (
 
 func (w *worker) fillLength(s *stream) int {
 	switch {
-	case s.fulls == 0 || w.pipes.used.Load() > manyPipes:
+	case !s.full || w.pipes.used.Load() > manyPipes:
 		return shortFill
 	case w.crowd > 1:
 		return crowdedFill
@@ -35,6 +35,10 @@ func (w *worker) fill(c *conn, s side) {
 	i, e := w.pipes.take()
 	if e != 0 { // no descriptor for a pipe: this once, copy
 		w.count.pipeFails.add(1)
+		if !w.saidShort {
+			w.saidShort = true
+			w.notice(NoticePipeLimit, w.live.listener(c.listener), e)
+		}
 		w.fillBuffer(c, s)
 		return
 	}
@@ -42,9 +46,8 @@ func (w *worker) fill(c *conn, s side) {
 	want := min(w.fillLength(s.stream), p.size)
 	n, e := sys.Splice(s.source, p.w, want)
 	if n > 0 && e == 0 {
-		w.count.splices.add(1)
 		s.carrier = i
-		s.fulls = full(s.fulls, n, want)
+		s.full = n == want
 		s.Filled(n, n < p.slots && n < want && !s.sourceUnix)
 		return
 	}
@@ -60,14 +63,6 @@ func (w *worker) fill(c *conn, s side) {
 	default:
 		w.sourceBroke(c, s, e)
 	}
-}
-
-// full counts fills that were as long as they were allowed to be.
-func full(fulls uint8, n, want int) uint8 {
-	if n < want {
-		return 0
-	}
-	return min(fulls+1, 8)
 }
 
 // drain moves the pending bytes to the sink.

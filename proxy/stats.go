@@ -16,7 +16,6 @@ type counters struct {
 	up, down     counter
 	retries      counter
 	connectFails counter
-	splices      counter // fills by splice
 	pipeFails    counter // fills that had to copy for want of a pipe
 	refused      counter // conns on which splice was refused
 	urgentLost   counter // urgent bytes that the sink could not take

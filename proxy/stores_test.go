@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"sluice/balancer"
@@ -59,13 +60,12 @@ func TestSlabForgetsTheOldGeneration(t *testing.T) {
 	if len(slots) != 2999 {
 		t.Fatalf("%d more conns, want 2999", len(slots))
 	}
-	s.at(0).timer.deadline = 42 // the worker's own
 	for _, slot := range slots {
 		s.give(slot)
 	}
 	s.give(1)
-	if s.used != 0 || s.at(2).client != 0 || s.at(0).timer.deadline != 42 {
-		t.Errorf("an empty slab keeps %d slots, client %d, the worker's timer %d", s.used, s.at(2).client, s.at(0).timer.deadline)
+	if s.used != 0 || s.at(2).client != 0 {
+		t.Errorf("an empty slab keeps %d slots, client %d", s.used, s.at(2).client)
 	}
 	if slot, c := s.take(); slot != 1 || c.generation == 0 {
 		t.Errorf("slot %d generation %d of an emptied slab", slot, c.generation)
@@ -74,7 +74,7 @@ func TestSlabForgetsTheOldGeneration(t *testing.T) {
 
 // A pipe that was lent comes back once; one that held bytes never does.
 func TestPipesNeverLendBytes(t *testing.T) {
-	p, err := newPipes(1 << 20)
+	p, err := newPipes(1<<20, spares(100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestPipesNeverLendBytes(t *testing.T) {
 }
 
 func TestPipesAreTrimmedToWhatIsKept(t *testing.T) {
-	p, err := newPipes(1 << 16)
+	p, err := newPipes(1<<16, spares(100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,5 +196,64 @@ func TestFullRingDropsAndCounts(t *testing.T) {
 	}
 	if s.Stats().Dropped != lost {
 		t.Errorf("%d counted, want %d", s.Stats().Dropped, lost)
+	}
+}
+
+func spares(n int64) *atomic.Int64 {
+	s := new(atomic.Int64)
+	s.Store(n)
+	return s
+}
+
+// Workers together open no more pipes than there are descriptors to spare, and
+// one that is closed makes room for another.
+func TestPipesStayWithinWhatCanBeSpared(t *testing.T) {
+	left := spares(3)
+	a, err := newPipes(1<<16, left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	b, err := newPipes(1<<16, left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	lent := map[*pipes][]int32{}
+	for _, p := range []*pipes{a, b} {
+		for range 2 * pipesKept {
+			if i, e := p.take(); e == 0 {
+				lent[p] = append(lent[p], i)
+			}
+		}
+	}
+	if len(lent[a]) != pipesKept+3 || len(lent[b]) != pipesKept {
+		t.Fatalf("%d and %d pipes lent, want %d and %d", len(lent[a]), len(lent[b]), pipesKept+3, pipesKept)
+	}
+	a.drop(lent[a][0])
+	if _, e := b.take(); e != 0 {
+		t.Error("a pipe that was closed makes no room")
+	}
+	for _, i := range lent[a][1:] {
+		a.give(i)
+	}
+	a.trim()
+	if left.Load() != 2 {
+		t.Errorf("%d to spare after a trim, want 2", left.Load())
+	}
+}
+
+func TestDescriptorsAreShared(t *testing.T) {
+	for _, row := range []struct{ descriptors, workers, wanted, connections, spare int }{
+		{20000, 2, 0, 9500, 240},
+		{20000, 2, 1000, 1000, 8740},
+		{1024, 8, 0, 459, 0},
+		{256, 1, 0, 112, 3},
+		{40, 4, 0, -8, 0},
+	} {
+		connections, spare := share(row.descriptors, row.workers, row.wanted)
+		if connections != row.connections || spare != row.spare {
+			t.Errorf("%+v: %d connections, %d pipes to spare", row, connections, spare)
+		}
 	}
 }

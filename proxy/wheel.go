@@ -37,15 +37,15 @@ type timer struct {
 
 func (t *timer) armed() bool { return t.deadline != 0 }
 
-// before reports whether the timer is armed to fire before nanoseconds at.
-func (t *timer) before(at int64) bool { return t.armed() && t.deadline < tick(at) }
-
 // tick is the first tick that is not before t nanoseconds.
 func tick(t int64) uint64 { return uint64(t+1<<tickShift-1) >> tickShift }
 
 // arm sets slot's timer to fire at the first tick not before nanoseconds at;
 // what is past fires at the next tick.
 func (w *wheel) arm(slot uint32, at int64) {
+	if slot == 0 {
+		panic("wheel: slot 0 means none")
+	}
 	t := w.timers(slot)
 	if t.armed() {
 		w.disarm(slot)

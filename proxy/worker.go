@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sluice/balancer"
@@ -20,7 +21,6 @@ import (
 // worker's own: mailSlot is its mailbox, any other slot the number of a door.
 type worker struct {
 	server *Server
-	id     int
 	ep     int
 	events sys.Events
 
@@ -37,10 +37,14 @@ type worker struct {
 	random *rand.PCG
 
 	request balancer.Request // scratch of connect
-	peer    sys.Sockaddr     // scratch of accept
-	paused  []*door
-	freed   bool // a connection was closed in this turn
+	client  sys.Sockaddr     // scratch of accept
+	paused  []pausedDoor
+	houseAt int64         // when keepHouse does its work, 0: nothing to do
+	freed   bool          // a connection ended in this turn that a paused door may wait for
+	scarce  syscall.Errno // why a backend got no socket
 	leaving bool
+
+	saidShort bool // the notice that pipes are short was given
 
 	ring  *ring
 	count counters
@@ -58,7 +62,7 @@ const (
 const spin = 2 * time.Millisecond
 
 func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
-	w := &worker{server: s, id: id, random: rand.NewPCG(rand.Uint64(), uint64(id)), ring: newRing(), live: s.live.Load()}
+	w := &worker{server: s, random: rand.NewPCG(rand.Uint64(), uint64(id)), ring: newRing(), live: s.live.Load()}
 	var err error
 	if w.ep, err = sys.EpollCreate(); err != nil {
 		return nil, err
@@ -67,16 +71,21 @@ func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
 		sys.Close(w.ep)
 		return nil, err
 	}
-	if w.slab, err = newSlab(conns); err != nil {
+	// Twice as many as there may be: conns that end while they stand on the
+	// ready list keep their slot until their turn.
+	if w.slab, err = newSlab(2 * conns); err != nil {
 		w.shut()
+		sys.Close(w.mail.fd)
 		return nil, err
 	}
-	if w.pipes, err = newPipes(pipeSize); err != nil {
+	if w.pipes, err = newPipes(pipeSize, &s.pipes); err != nil {
 		w.shut()
+		sys.Close(w.mail.fd)
 		return nil, err
 	}
 	if e := sys.EpollAdd(w.ep, w.mail.fd, sys.In|sys.Edge, mailSlot, 0); e != 0 {
 		w.shut()
+		sys.Close(w.mail.fd)
 		return nil, e
 	}
 	w.wheel.timers = func(slot uint32) *timer { return &w.slab.at(slot).timer }
@@ -85,9 +94,9 @@ func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
 	return w, nil
 }
 
-// shut gives back what newWorker took.
+// shut gives back what newWorker took. The mailbox is closed apart, when nobody
+// can post any more.
 func (w *worker) shut() {
-	sys.Close(w.mail.fd)
 	sys.Close(w.ep)
 	if w.pipes != nil {
 		w.pipes.close()
@@ -119,7 +128,7 @@ func (w *worker) turn(n int) {
 	}
 	w.runReady()
 	w.wheel.advance(w.now, w.fire)
-	w.afterFrees()
+	w.keepHouse()
 	if w.seen.Load() != w.live.version {
 		w.seen.Store(w.live.version)
 	}
@@ -131,7 +140,7 @@ func (w *worker) wait() int {
 	if !w.ready.empty() {
 		return sys.EpollSpin(w.ep, &w.events, 0)
 	}
-	ms := w.wheel.until(w.server.clock())
+	ms := w.until()
 	short := int(spin / time.Millisecond)
 	if ms >= 0 && ms <= short {
 		return sys.EpollSpin(w.ep, &w.events, ms)
@@ -178,48 +187,51 @@ func (w *worker) dispatch(ev sys.Event) {
 	}
 }
 
-// fire is called with each slot whose timer is due. Slot 0 is the worker's own.
-func (w *worker) fire(slot uint32) {
-	if slot == 0 {
-		w.housekeep()
+// fire is called with each slot whose timer is due.
+func (w *worker) fire(slot uint32) { w.timeout(slot, w.slab.at(slot)) }
+
+// until is how many milliseconds the worker may sleep, -1 for ever.
+func (w *worker) until() int {
+	now := w.server.clock()
+	ms := w.wheel.until(now)
+	if w.houseAt == 0 {
+		return ms
+	}
+	house := max(0, int((w.houseAt-now+int64(time.Millisecond)-1)/int64(time.Millisecond)))
+	if ms < 0 {
+		return house
+	}
+	return min(ms, house)
+}
+
+// keepHouse ends a turn: doors that wait for what came free are tried again,
+// and now and then spare pipes are closed.
+func (w *worker) keepHouse() {
+	if w.freed {
+		w.freed = false
+		w.server.post(message{kind: retryDoor})
+	}
+	if w.pipes.spare() {
+		w.houseBy(trimAfter)
+	}
+	if w.houseAt == 0 || w.houseAt > w.now {
 		return
 	}
-	w.timeout(slot, w.slab.at(slot))
-}
-
-// housekeep gives back pipes that a burst left behind, and tries doors again
-// that were paused for want of a descriptor somebody else may have freed.
-func (w *worker) housekeep() {
+	w.houseAt = 0
 	w.pipes.trim()
-	if len(w.paused) > 0 {
-		w.unpause()
-	}
+	w.unpause()
 }
 
-// keepHouse sees to it that housekeep runs before long.
-func (w *worker) keepHouse(in time.Duration) {
-	if at := w.now + int64(in); !w.slab.at(0).timer.armed() || w.slab.at(0).timer.deadline > tick(at) {
-		w.wheel.arm(0, at)
+// houseBy sees to it that keepHouse does its work before long.
+func (w *worker) houseBy(in time.Duration) {
+	if at := w.now + int64(in); w.houseAt == 0 || w.houseAt > at {
+		w.houseAt = at
 	}
 }
 
 // trimAfter is how long spare pipes stay open: far longer than the pauses of
 // a busy proxy, far shorter than an operator's patience.
 const trimAfter = time.Second
-
-// afterFrees ends a turn in which descriptors came free.
-func (w *worker) afterFrees() {
-	if w.pipes.spare() && !w.slab.at(0).timer.armed() {
-		w.keepHouse(trimAfter)
-	}
-	if !w.freed {
-		return
-	}
-	w.freed = false
-	if w.server.paused.Load() > 0 {
-		w.server.unpauseAll()
-	}
-}
 
 // queue is the list of conns that have more to do than one turn allows, linked
 // by conn.next.

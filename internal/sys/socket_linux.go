@@ -165,6 +165,9 @@ func Keepalive(fd, idle, interval, count int) {
 	setInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, count)
 }
 
+// NoKeepalive lets an idle connection be.
+func NoKeepalive(fd int) { setInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0) }
+
 // DelayAck lets the kernel hold back an acknowledgement, that of a handshake
 // too, until there is something to send with it (TCP_QUICKACK of 0).
 func DelayAck(fd int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }

@@ -1,0 +1,150 @@
+package proxy
+
+import (
+	"io"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice/balancer"
+	"sluice/internal/sys"
+	"sluice/internal/testnet"
+)
+
+// A connection that retries does so in the pool its listener had, also when a
+// reload has taken both away meanwhile and more tables have come since.
+func TestRetryOutlivesItsListener(t *testing.T) {
+	greet := testnet.Start(t, "tcp4", testnet.Greet("hello"))
+	p := newPlane(t, func(_ *Listener, pool *Pool) {
+		pool.ConnectTimeout = 300 * time.Millisecond
+		var err error
+		pool.Balancer, err = balancer.NewPool("first", []balancer.Backend{
+			{Name: "silent", Weight: 1, Ref: 0, Load: pool.Backends[0].Load},
+			{Name: "greet", Weight: 1, Ref: 1, Load: pool.Backends[1].Load},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}, testnet.Silent(t), greet.Address)
+	c := p.dial()
+	testnet.Eventually(t, 5*time.Second, "the client is accepted", func() bool { return p.Stats().Active == 1 })
+	for range 4 {
+		p.Publish(&Table{}, nil)
+		p.wakeAll(t)
+	}
+	hello := make([]byte, 5)
+	if _, err := io.ReadFull(c, hello); err != nil || string(hello) != "hello" {
+		t.Errorf("%q, %v", hello, err)
+	}
+	c.Close()
+	if r := p.record(); r.Backend != greet.Address || r.Retries != 1 || r.Cause != Completed {
+		t.Errorf("record %+v", r)
+	}
+}
+
+// wakeAll waits until every worker has seen the table in force.
+func (p *plane) wakeAll(t *testing.T) {
+	t.Helper()
+	now := p.live.Load().version
+	testnet.Eventually(t, 5*time.Second, "every worker has seen the table", func() bool { return p.seen() == now })
+}
+
+// A reload that lifts a limit lets those in who wait for it.
+func TestReloadLiftsALimit(t *testing.T) {
+	greet := testnet.Start(t, "tcp4", testnet.Greet("hello"))
+	limit := int64(1)
+	change := func(l *Listener, _ *Pool) { l.MaxConnections = limit }
+	p := newPlane(t, change, greet.Address)
+	first := p.dial()
+	if _, err := io.ReadFull(first, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	second := p.dial()
+	testnet.Eventually(t, 5*time.Second, "the listener is paused", func() bool { return p.Stats().Paused > 0 })
+	limit = 2
+	p.publish(change, greet.Address)
+	if _, err := io.ReadFull(second, make([]byte, 5)); err != nil {
+		t.Error(err)
+	}
+}
+
+// One listener at its limit is no business of another's connections: their end
+// wakes nobody.
+func TestPausedListenerWaitsForItsOwn(t *testing.T) {
+	echo := testnet.Start(t, "tcp4", testnet.Echo)
+	p := newPlane(t, func(l *Listener, _ *Pool) { l.MaxConnections = 1 }, echo.Address)
+	table := p.live.Load().table
+	other := *table.Listeners[0]
+	other.Name, other.MaxConnections, other.Bind = "other", 0, []Address{{TCP: netip.MustParseAddrPort(testnet.FreeAddress(t, "tcp4"))}}
+	table = &Table{Listeners: []*Listener{table.Listeners[0], &other}, Pools: table.Pools}
+	o, err := p.Open(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Publish(table, o)
+	full, waits := p.dial(), p.dial()
+	testnet.Eventually(t, 5*time.Second, "the listener is paused", func() bool { return p.Stats().Paused > 0 })
+	for range 50 {
+		c := testnet.Dial(t, other.Bind[0].String())
+		if _, err := testnet.Exchange(c, testnet.Stream(1), 10); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		p.record()
+	}
+	if n := p.Stats().Paused; n > 2 {
+		t.Errorf("paused %d times for connections of another listener", n)
+	}
+	full.Close()
+	if _, err := testnet.Exchange(waits, testnet.Stream(1), 10); err != nil {
+		t.Error(err)
+	}
+}
+
+// Slow readers take pipes; when they have gone the worker has as many as at
+// first, and its other timers have not suffered.
+func TestSparePipesAreClosedAgain(t *testing.T) {
+	source := testnet.Start(t, "tcp4", testnet.Endless(testnet.Stream(1)))
+	p := newPlane(t, nil, source.Address)
+	first := p.Stats().PipesOpen
+	var slow []io.Closer
+	for range 40 {
+		slow = append(slow, p.dial())
+	}
+	testnet.Eventually(t, 10*time.Second, "every slow reader holds a pipe", func() bool { return p.Stats().PipesInUse == 40 })
+	for _, c := range slow {
+		c.Close()
+	}
+	for range slow {
+		p.record()
+	}
+	testnet.Eventually(t, 10*time.Second, "the spare pipes are closed", func() bool { return p.Stats().PipesOpen == first })
+	if n := p.Stats().PipesInUse; n != 0 {
+		t.Errorf("%d pipes in use by nobody", n)
+	}
+}
+
+// A connect to a port that nobody listens on must not end in itself.
+func TestSocketConnectedWithItselfIsSeen(t *testing.T) {
+	free := sys.TCPAddr(netip.MustParseAddrPort("127.0.0.1:0"))
+	fd, e := sys.Socket(free.Family())
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer sys.Close(fd)
+	if e := sys.Bind(fd, &free); e != 0 {
+		t.Fatal(e)
+	}
+	own, _ := sys.LocalAddr(fd)
+	address := own.AddrPort()
+	if e := sys.Connect(fd, &own); e != 0 && e != syscall.EINPROGRESS {
+		t.Fatal(e)
+	}
+	if !isItself(fd, address) {
+		t.Error("a socket connected with itself is taken for a backend")
+	}
+	if isItself(fd, netip.AddrPortFrom(address.Addr(), address.Port()+1)) {
+		t.Error("a backend is taken for the socket itself")
+	}
+}
