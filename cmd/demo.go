@@ -102,9 +102,9 @@ func teller(w io.Writer) func(string, ...any) {
 
 // demoConfig is the file that the demo runs.
 func demoConfig(listen string, backends []string) string {
-	var quoted []string
-	for _, b := range backends {
-		quoted = append(quoted, strconv.Quote(b))
+	var rows strings.Builder
+	for i, b := range backends {
+		fmt.Fprintf(&rows, "  { name = %q, address = %q },\n", demoName(i+1), b)
 	}
 	return fmt.Sprintf(`# Made by "sluice demo", gone when it ends.
 [runtime]
@@ -115,21 +115,29 @@ bind = %s
 pool = "demo"
 
 [pools.demo]
-policy   = "round_robin"
-backends = [%s]
+policy = "round_robin"
+backends = [
+%s]
 
   [pools.demo.health]
   interval = "500ms"
-  fall     = 2
-`, strconv.Quote(listen), strings.Join(quoted, ", "))
+  fall = 2
+`, strconv.Quote(listen), rows.String())
 }
+
+// demoName is a backend's name in the configuration and in the log.
+func demoName(number int) string { return fmt.Sprintf("b%d", number) }
 
 // demoText is what the demo tells, once clients can come in at bound.
 func demoText(bound, config string, backends []string) string {
+	var named []string
+	for i, b := range backends {
+		named = append(named, demoName(i+1)+" "+b)
+	}
 	var try strings.Builder
 	for _, row := range [][2]string{
 		{"curl " + bound, "which backend answers? ask a few times"},
-		{"curl " + backends[0] + "/quit", fmt.Sprintf("backend 1 goes away for %v: go on asking", demoAway)},
+		{"curl " + backends[0] + "/quit", fmt.Sprintf("b1 goes away for %v: go on asking", demoAway)},
 		{"edit " + config, "give a backend a weight, take one out"},
 		{fmt.Sprintf("kill -HUP %d", os.Getpid()), "puts the edited file in force"},
 	} {
@@ -152,7 +160,7 @@ A balancer of your own is as much TOML as this:
   sluice config --defaults   shows every key
 
 Ctrl-C ends the demo. What happens is logged from here on.
-`, bound, strings.Join(backends, ", "), try.String())
+`, bound, strings.Join(named, ", "), try.String())
 }
 
 // terminalGone reports whether w was a terminal that has been closed: every

@@ -46,9 +46,9 @@ func (b *demoBackend) run(ctx context.Context) {
 		if !b.serve(ctx, l) {
 			return
 		}
-		b.say("backend %d at %s has gone away and will be back in %v", b.number, b.address, demoAway)
+		b.say("%s at %s has gone away and will be back in %v", demoName(b.number), b.address, demoAway)
 		if l = b.reopen(ctx); l != nil {
-			b.say("backend %d at %s is back", b.number, b.address)
+			b.say("%s at %s is back", demoName(b.number), b.address)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (b *demoBackend) reopen(ctx context.Context) net.Listener {
 		if err == nil {
 			return l
 		}
-		b.say("backend %d cannot come back yet: %v", b.number, err)
+		b.say("%s cannot come back yet: %v", demoName(b.number), err)
 		wait = time.Second
 	}
 }

@@ -97,9 +97,9 @@ func (l *logs) reopen() error {
 }
 
 // close writes what waits. Lines that could not be written are reported on
-// stderr.
+// stderr, unless it is stderr that does not take them.
 func (l *logs) close() {
-	if lost := l.sink.close(); lost > 0 {
+	if lost := l.sink.close(); lost > 0 && !l.onStderr.Load() {
 		fmt.Fprintf(l.stderr, "sluice: log: %d lines were lost\n", lost)
 	}
 }

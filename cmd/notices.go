@@ -128,7 +128,7 @@ func (t *notices) emit(n proxy.Notice, count uint64, times int) {
 	case proxy.NoticeDropped:
 		t.log.Warn("access records were lost: they came faster than they could be logged", f...)
 	case proxy.NoticePipeLimit:
-		t.log.Warn("the kernel grants no more or no larger pipes: see fs.pipe-user-pages-soft", f...)
+		t.log.Warn("no pipe is to be had: bytes of slow readers are copied until one is free", f...)
 	default:
 		t.log.Warn("notice of an unknown kind", append(f, zap.Uint8("kind", uint8(n.Kind)))...)
 	}

@@ -79,7 +79,7 @@ func TestNoticesOfDifferentListenersDoNotHideEachOther(t *testing.T) {
 		`.000 listener paused: its limit of connections is reached {"listener": "a"}`,
 		`.000 listener paused: its limit of connections is reached {"listener": "b"}`,
 		`.000 accept failed {"listener": "a", "error": "no buffer space available"}`,
-		`.000 the kernel grants no more or no larger pipes: see fs.pipe-user-pages-soft {"error": "operation not permitted"}`,
+		`.000 no pipe is to be had: bytes of slow readers are copied until one is free {"error": "operation not permitted"}`,
 	)
 }
 

@@ -204,19 +204,16 @@ func (s *sink) swap(out io.WriteCloser) {
 // close writes what waits and closes the output. It returns how many lines
 // were lost and never reported.
 func (s *sink) close() uint64 {
-	_ = s.flush()
+	stuck := s.flush() != nil
 	s.mu.Lock()
 	s.finished = true
 	s.mu.Unlock()
 	close(s.quit)
-	stuck := time.NewTimer(sinkFlush)
-	defer stuck.Stop()
-	select {
-	case <-s.done:
+	// A writer that sits in a write which does not return is left there: the
+	// process is about to end and takes it along.
+	if !stuck {
+		<-s.done
 		_ = s.out.Close()
-	case <-stuck.C:
-		// The writer sits in a write that does not return; the process is about
-		// to end and takes it along.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -107,7 +107,7 @@ func (v *Verifier) diagnose(got []byte) string {
 // Receive reads all of r, which must be exactly the first n bytes of s.
 func (s Stream) Receive(r io.Reader, n int64) error {
 	v := Verifier{Stream: s}
-	_, err := io.CopyBuffer(&v, struct{ io.Reader }{r}, make([]byte, 256<<10))
+	_, err := io.CopyBuffer(&v, struct{ io.Reader }{r}, buffer(n))
 	switch {
 	case err != nil:
 		return fmt.Errorf("after %d of %d bytes: %w", v.N, n, err)
@@ -120,6 +120,9 @@ func (s Stream) Receive(r io.Reader, n int64) error {
 // Send writes the first n bytes of s to w, in large writes.
 func (s Stream) Send(w io.Writer, n int64) error {
 	// The wrappers hide ReadFrom and WriteTo: the bytes go through our buffer.
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, s.Reader(n), make([]byte, 256<<10))
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, s.Reader(n), buffer(n))
 	return err
 }
+
+// buffer is one to move n bytes through.
+func buffer(n int64) []byte { return make([]byte, min(max(n, 512), 256<<10)) }
