@@ -89,6 +89,7 @@ const (
 	clientOut                        // the client's socket is registered for OUT
 	backendOut                       // the backend's socket is
 	backendNoDelay                   // the backend's socket has TCP_NODELAY
+	backendKept                      // the backend's socket has its keepalive
 	backendWrote                     // the backend's socket was written to
 	clientUnix                       // the client's socket is not TCP
 	backendUnix                      // the backend's socket is not TCP

@@ -59,7 +59,7 @@ func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errn
 	if b.Address.Unix != "" {
 		c.flags |= backendUnix
 	} else {
-		pool.Socket.applyTimeouts(fd)
+		pool.Socket.applyUserTimeout(fd)
 	}
 	e = sys.Connect(fd, &address)
 	switch e {
@@ -72,6 +72,16 @@ func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errn
 		}
 	}
 	return e
+}
+
+// keepAlive sets keepalive on the backend's socket. It is left until the conn's
+// timer fires for the first time: most connections end before, and four system
+// calls are saved.
+func (w *worker) keepAlive(c *conn) {
+	if !c.has(backendUnix | backendKept) {
+		c.flags |= backendKept
+		w.live.backend(c.backendID).pool.Socket.applyKeepalive(int(c.backend))
+	}
 }
 
 // watchBackend registers the backend's socket, for OUT as well: that is how
@@ -157,6 +167,9 @@ func (w *worker) connected(slot uint32, c *conn) {
 	}
 	c.connected = max(w.server.clock(), c.connectAt+1)
 	c.lastMove = w.now
+	if pool := w.live.backend(c.backendID).pool; !c.timer.armed() || pool.Socket.Keepalive.Idle < pool.ConnectTimeout {
+		w.keepAlive(c)
+	}
 	w.live.backend(c.backendID).Load.Connected()
 	w.relay(slot, c)
 }
@@ -170,7 +183,7 @@ func (w *worker) another(slot uint32, c *conn, e syscall.Errno) bool {
 		c.backend = -1
 	}
 	c.down.init()
-	c.flags &^= backendOut
+	c.flags &^= backendOut | backendKept
 	cause := ConnectFailed
 	switch e {
 	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC:

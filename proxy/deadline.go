@@ -63,6 +63,9 @@ func (w *worker) timeout(slot uint32, c *conn) {
 		w.flush(slot, c)
 		return
 	}
+	if c.phase == relaying {
+		w.keepAlive(c)
+	}
 	at, cause := w.deadline(c)
 	if at == 0 || at > w.now {
 		if c.phase == connecting && c.has(dialLater) {
@@ -100,8 +103,8 @@ func (w *worker) broke(slot uint32, c *conn) {
 		return
 	}
 	if !dead.Over() {
-		dead.SinkBroke()
 		w.dropCarrier(c, dead.stream, dead.buffered)
+		dead.SinkBroke()
 	}
 	last.Final()
 	if c.brokenAt == 0 {

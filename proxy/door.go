@@ -109,14 +109,17 @@ func listenAt(l *Listener, a Address, only6 bool) (int, error) {
 // from the one that listens.
 func (o *SocketOptions) apply(fd int) {
 	sys.NoDelay(fd, o.NoDelay)
-	o.applyTimeouts(fd)
+	o.applyKeepalive(fd)
+	o.applyUserTimeout(fd)
 }
 
-// applyTimeouts sets what is not the default of a fresh socket.
-func (o *SocketOptions) applyTimeouts(fd int) {
+func (o *SocketOptions) applyKeepalive(fd int) {
 	if k := o.Keepalive; k.Idle > 0 {
 		sys.Keepalive(fd, seconds(k.Idle), seconds(k.Interval), k.Count)
 	}
+}
+
+func (o *SocketOptions) applyUserTimeout(fd int) {
 	if o.UserTimeout > 0 {
 		sys.UserTimeout(fd, int(o.UserTimeout/time.Millisecond))
 	}

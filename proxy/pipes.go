@@ -13,11 +13,12 @@ import (
 // that wait for a slow reader. Opening one costs as much as a request
 // (7-10 µs), hence the store.
 //
-// The first largePipes are made as large as asked for and are lent first; what
-// is needed beyond them is of the kernel's default size, so that many slow
-// readers pin little. An empty pipe pins only its slots (10 KiB for 1 MiB), and
-// many slots are what proves a short fill complete. An unprivileged user gets
-// fewer and smaller ones, down to two slots, see pipe(7).
+// Pipes are as large as asked for: an empty one pins only its slots (10 KiB for
+// 1 MiB), many slots are what proves a short fill complete, and how much a full
+// one pins is decided by the length of the fill. An unprivileged user has a
+// share of pages for all pipes (pipe(7)) beyond which they have two slots: such
+// a worker makes only its first few large, leaves the rest at the kernel's
+// default, and lends the large ones first.
 type pipes struct {
 	size  int // bytes asked for
 	all   []pipe
@@ -27,6 +28,7 @@ type pipes struct {
 
 	open, used atomic.Int64
 	larges     int
+	pinned     int           // bytes in lent pipes
 	spares     *atomic.Int64 // pipes that all workers may still open beyond those kept
 }
 
@@ -42,10 +44,13 @@ const (
 	// are opened at the start: when descriptors run out, that many flows can
 	// still move.
 	pipesKept = 4
-	// largePipes of 1 MiB are 16 MiB at the most for each worker, a quarter of
-	// what an unprivileged user may have.
+	// largePipes of 1 MiB are 16 MiB for each worker, a quarter of what an
+	// unprivileged user may have.
 	largePipes = 16
 )
+
+// privileged processes may have any number of pipes of any size.
+var privileged = sys.MayExceedLimits()
 
 // pageSize is what a slot holds.
 var pageSize = os.Getpagesize()
@@ -95,9 +100,10 @@ func (p *pipes) put(i int32) {
 	}
 }
 
-// drop closes a lent pipe with what is in it. Below the number kept, another
+// drop closes a lent pipe with the n bytes that are in it. Below the number kept, another
 // takes its place.
-func (p *pipes) drop(i int32) {
+func (p *pipes) drop(i int32, n int) {
+	p.pinned -= n
 	p.used.Add(-1)
 	p.shut(i)
 	if p.open.Load() < pipesKept {
@@ -139,7 +145,7 @@ func (p *pipes) make() (int32, syscall.Errno) {
 		return -1, e
 	}
 	size := 0
-	if p.larges < largePipes {
+	if p.larges < largePipes || privileged {
 		size, e = sys.SetPipeSize(w, p.size)
 	}
 	if size == 0 || e != 0 {

@@ -148,3 +148,29 @@ func TestSocketConnectedWithItselfIsSeen(t *testing.T) {
 		t.Error("a backend is taken for the socket itself")
 	}
 }
+
+// A connection that lasts has keepalive on its backend's side; one that is
+// idle for less than its keepalive allows has it at once.
+func TestLastingConnectionIsKeptAlive(t *testing.T) {
+	for _, row := range []struct{ connect, idle time.Duration }{{50 * time.Millisecond, time.Minute}, {time.Minute, time.Second}} {
+		echo := testnet.Start(t, "tcp4", testnet.Echo)
+		p := newPlane(t, func(_ *Listener, pool *Pool) {
+			pool.ConnectTimeout = row.connect
+			pool.Socket.Keepalive = Keepalive{Idle: row.idle, Interval: time.Second, Count: 3}
+		}, echo.Address)
+		c := p.dial()
+		if _, err := testnet.Exchange(c, testnet.Stream(1), 10); err != nil {
+			t.Fatal(err)
+		}
+		testnet.Eventually(t, 5*time.Second, "keepalive on the backend's side", func() bool {
+			for _, w := range p.workers {
+				if b := w.slab.at(1); b.generation != 0 {
+					on, err := syscall.GetsockoptInt(int(b.backend), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
+					idle, _ := syscall.GetsockoptInt(int(b.backend), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE)
+					return err == nil && on == 1 && idle == int(row.idle/time.Second)
+				}
+			}
+			return false
+		})
+	}
+}

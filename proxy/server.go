@@ -61,7 +61,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, spare := share(descriptors, o.Workers, o.MaxConnections)
+	limit, spare := divide(descriptors, o.Workers, o.MaxConnections)
 	if limit < 1 {
 		return nil, fmt.Errorf("the limit of %d open descriptors leaves none for connections; raise it (ulimit -n)", descriptors)
 	}
@@ -87,13 +87,13 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// share divides the descriptors: connections get two each, as many as asked
+// divide shares out the descriptors: connections get two each, as many as asked
 // for (0: any number) or as there is room for. A twentieth, at least 32 and at
 // most 1000, is kept for everything else: what each worker holds, pipes with
 // bytes in flight, probes, listeners, logs. Of what connections leave, half of
 // that reserve excepted, pipes may take all: spare is how many beyond those
 // that workers keep.
-func share(descriptors, workers, wanted int) (connections, spare int) {
+func divide(descriptors, workers, wanted int) (connections, spare int) {
 	own := workers * (2 + 2*pipesKept)
 	reserve := min(max(descriptors/20, 32), 1000)
 	reserve = max(reserve, own+reserve/2)

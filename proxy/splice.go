@@ -7,21 +7,23 @@ import (
 )
 
 // How much one fill may move. A flow that has filled all it might is a bulk
-// transfer and may fill more; a crowd shrinks it again, and a crowd of slow
-// readers does too, since a full pipe pins its pages.
+// transfer and may fill more, less while others are in a hurry, and no more than
+// at first when the pipes of slow readers pin much memory already.
 const (
 	shortFill   = 64 << 10
-	crowdedFill = 256 << 10
+	hurriedFill = 256 << 10
 	longFill    = 1 << 20
-	manyPipes   = 32
+	pinnedMost  = 64 << 20 // bytes in a worker's pipes beyond which no fill is long
+	// shortMessage is a fill that tells of an interactive flow.
+	shortMessage = 16 << 10
 )
 
 func (w *worker) fillLength(s *stream) int {
 	switch {
-	case !s.full || w.pipes.used.Load() > manyPipes:
+	case !s.full || w.pipes.pinned > pinnedMost:
 		return shortFill
-	case w.crowd > 1:
-		return crowdedFill
+	case w.hurried():
+		return hurriedFill
 	}
 	return longFill
 }
@@ -47,6 +49,10 @@ func (w *worker) fill(c *conn, s side) {
 	n, e := sys.Splice(s.source, p.w, want)
 	if n > 0 && e == 0 {
 		s.carrier = i
+		w.pipes.pinned += n
+		if !s.full && n < shortMessage {
+			w.shortAt = w.now
+		}
 		s.full = n == want
 		s.Filled(n, n < p.slots && n < want && !s.sourceUnix)
 		return
@@ -76,6 +82,7 @@ func (w *worker) drain(slot uint32, c *conn, s side) {
 	switch {
 	case n > 0 && e == 0:
 		w.moved(c, s, n)
+		w.pipes.pinned -= n
 		if s.Drained(n); s.Pending() == 0 {
 			w.pipes.give(s.carrier)
 			s.carrier = -1
@@ -96,7 +103,7 @@ func (w *worker) dropCarrier(c *conn, s *stream, buffered flags) {
 		w.bufs.give(s.carrier)
 		c.flags &^= buffered
 	} else {
-		w.pipes.drop(s.carrier)
+		w.pipes.drop(s.carrier, s.Pending())
 	}
 	s.carrier = -1
 }

@@ -79,6 +79,8 @@ func TestPipesNeverLendBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
+	defer func(was bool) { privileged = was }(privileged)
+	privileged = false
 	var lent []int32
 	for range largePipes + 10 {
 		i, e := p.take()
@@ -92,7 +94,7 @@ func TestPipesNeverLendBytes(t *testing.T) {
 		t.Errorf("pipe %d is %+v, want one of the kernel's default size", largePipes+1, *small)
 	}
 	for _, i := range lent {
-		p.drop(i)
+		p.drop(i, 0)
 	}
 	if n := p.open.Load(); n != pipesKept || p.used.Load() != 0 {
 		t.Errorf("%d open, %d lent; want %d and none", n, p.used.Load(), pipesKept)
@@ -230,7 +232,7 @@ func TestPipesStayWithinWhatCanBeSpared(t *testing.T) {
 	if len(lent[a]) != pipesKept+3 || len(lent[b]) != pipesKept {
 		t.Fatalf("%d and %d pipes lent, want %d and %d", len(lent[a]), len(lent[b]), pipesKept+3, pipesKept)
 	}
-	a.drop(lent[a][0])
+	a.drop(lent[a][0], 0)
 	if _, e := b.take(); e != 0 {
 		t.Error("a pipe that was closed makes no room")
 	}
@@ -251,7 +253,7 @@ func TestDescriptorsAreShared(t *testing.T) {
 		{256, 1, 0, 112, 3},
 		{40, 4, 0, -8, 0},
 	} {
-		connections, spare := share(row.descriptors, row.workers, row.wanted)
+		connections, spare := divide(row.descriptors, row.workers, row.wanted)
 		if connections != row.connections || spare != row.spare {
 			t.Errorf("%+v: %d connections, %d pipes to spare", row, connections, spare)
 		}

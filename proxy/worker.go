@@ -42,6 +42,7 @@ type worker struct {
 	houseAt int64         // when keepHouse does its work, 0: nothing to do
 	freed   bool          // a connection ended in this turn that a paused door may wait for
 	scarce  syscall.Errno // why a backend got no socket
+	shortAt int64         // when a flow that is no bulk transfer last had a short message
 	leaving bool
 
 	saidShort bool // the notice that pipes are short was given

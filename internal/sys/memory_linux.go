@@ -31,3 +31,11 @@ func DescriptorLimit() (int, error) {
 	}
 	return int(min(l.Cur, 1<<30)), nil
 }
+
+// MayExceedLimits reports whether the process has CAP_SYS_RESOURCE, which lifts
+// the limits on what pipes may pin.
+func MayExceedLimits() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
+}
