@@ -143,7 +143,6 @@ func (w *worker) close(slot uint32, c *conn, reset bool) {
 	w.releaseBackend(c)
 	w.dismiss(w.live.listener(c.listener))
 	c.generation = 0
-	w.freed = true
 	if !c.has(queued) { // else the ready list lets it go
 		w.slab.give(slot)
 	} else {
