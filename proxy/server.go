@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -87,26 +85,6 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// divide shares out the descriptors: connections get two each, as many as asked
-// for (0: any number) or as there is room for. A twentieth, at least 32 and at
-// most 1000, is kept for everything else: what each worker holds, pipes with
-// bytes in flight, probes, listeners, logs. Of what connections leave, half of
-// that reserve excepted, pipes may take all: spare is how many beyond those
-// that workers keep.
-func divide(descriptors, workers, wanted int) (connections, spare int) {
-	own := workers * (2 + 2*pipesKept)
-	reserve := min(max(descriptors/20, 32), 1000)
-	reserve = max(reserve, own+reserve/2)
-	connections = min((descriptors-reserve)/2, maxConnections)
-	if wanted > 0 {
-		connections = min(connections, wanted)
-	}
-	return connections, max(0, descriptors-2*connections-own-reserve/2) / 2
-}
-
-// maxConnections is where slots would no longer fit into their number.
-const maxConnections = 1 << 24
-
 // clock is the process's clock: ns since the Server was made, never 0.
 func (s *Server) clock() int64 { return int64(time.Since(s.started)) + 1 }
 
@@ -134,158 +112,6 @@ func (s *Server) post(m message) {
 	for _, w := range s.workers {
 		w.mail.post(m)
 	}
-}
-
-// Opening holds sockets that are open but not yet accepted from.
-type Opening struct{ doors []*door }
-
-// Open opens the sockets that t needs and the table in force has not. Nothing
-// is accepted from them before Publish; Close gives them back.
-func (s *Server) Open(t *Table) (*Opening, error) {
-	in := s.live.Load()
-	o := &Opening{}
-	var errs []error
-	for _, l := range t.Listeners {
-		for _, a := range l.Bind {
-			if in.doorAt(a) != nil {
-				continue
-			}
-			d, err := openDoorAt(l, a, t.hasIPv4Any(a.TCP.Port()))
-			if err != nil {
-				errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
-				continue
-			}
-			o.doors = append(o.doors, d)
-		}
-	}
-	if len(errs) > 0 {
-		o.Close()
-		return nil, errors.Join(errs...)
-	}
-	return o, nil
-}
-
-// hasIPv4Any reports whether the table listens on every IPv4 address of a port
-// by itself, so that [::] must not.
-func (t *Table) hasIPv4Any(port uint16) bool {
-	for _, l := range t.Listeners {
-		for _, a := range l.Bind {
-			if a.Unix == "" && port != 0 && a.TCP == netip.AddrPortFrom(netip.IPv4Unspecified(), port) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Close closes what was opened, unless it was published.
-func (o *Opening) Close() {
-	for _, d := range o.doors {
-		d.shut()
-	}
-	o.doors = nil
-}
-
-// Publish puts t in force: what o opened begins to accept, listeners that t
-// does not have are closed, live connections go on. o may be nil when t listens
-// where the table in force does. When it returns, addresses that t does not
-// have are free. After Shutdown has begun it does nothing.
-func (s *Server) Publish(t *Table, o *Opening) {
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	if s.draining.Load() {
-		if o != nil {
-			o.Close()
-		}
-		return
-	}
-	s.publish(t, o)
-}
-
-func (s *Server) publish(t *Table, o *Opening) {
-	before := s.live.Load()
-	after := before.succeed(t, s.seen())
-	added, removed := after.placeDoors(before, o)
-	for _, d := range append(added, removed...) {
-		d.holders.Store(int32(len(s.workers)))
-	}
-	s.live.Store(after)
-	s.post(message{kind: newLive})
-	for _, d := range added {
-		s.post(message{kind: openDoor, door: d})
-	}
-	for _, d := range removed {
-		s.post(message{kind: closeDoor, door: d})
-	}
-	for _, d := range removed {
-		<-d.gone
-	}
-}
-
-// seen is the oldest version of live that a worker may still use.
-func (s *Server) seen() uint64 {
-	oldest := ^uint64(0)
-	for _, w := range s.workers {
-		oldest = min(oldest, w.seen.Load())
-	}
-	return oldest
-}
-
-// placeDoors gives each door of before that is still wanted, and each that was
-// opened, its listener.
-func (n *live) placeDoors(before *live, o *Opening) (added, removed []*door) {
-	wanted := map[Address]*listenerSlot{}
-	for _, slot := range n.listeners {
-		if slot != nil && slot.retired == 0 {
-			for _, a := range slot.Bind {
-				wanted[a] = slot
-			}
-		}
-	}
-	n.doors = make([]*door, len(before.doors))
-	n.owners = make([]*listenerSlot, len(before.doors))
-	for id, d := range before.doors {
-		if d == nil {
-			continue
-		}
-		slot := wanted[d.address]
-		if slot == nil {
-			d.last = before.owners[id]
-			removed = append(removed, d)
-			continue
-		}
-		n.doors[id], n.owners[id] = d, slot
-		if before.owners[id].Listener != slot.Listener {
-			sys.Listen(d.fd, slot.Backlog)
-			if d.address.Unix == "" {
-				slot.Socket.reapply(d.fd) // what is accepted from now on inherits it
-			}
-		}
-	}
-	if o == nil {
-		return nil, removed
-	}
-	for _, d := range o.doors {
-		d.id = freeNumber(&n.doors)
-		for len(n.owners) < len(n.doors) {
-			n.owners = append(n.owners, nil)
-		}
-		n.doors[d.id], n.owners[d.id] = d, wanted[d.address]
-	}
-	added, o.doors = o.doors, nil
-	return added, removed
-}
-
-// Bound is where a listener of the table in force accepts: its addresses with
-// the ports the kernel chose.
-func (s *Server) Bound(listener string) (bound []Address) {
-	in := s.live.Load()
-	for id, d := range in.doors {
-		if d != nil && in.owners[id].Name == listener {
-			bound = append(bound, d.bound())
-		}
-	}
-	return bound
 }
 
 // Shutdown stops accepting, waits until every connection has ended or grace
