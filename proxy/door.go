@@ -18,14 +18,49 @@ import (
 // is lost to nobody when a worker or a listener comes or goes. A reload that
 // keeps an address keeps its door, whichever listener it belongs to.
 type door struct {
-	id      uint32
-	address Address
+	id uint32
+	doorKey
 	fd      int
 	holders atomic.Int32  // workers that accept here; the last one closes it
 	inode   uint64        // of a unix socket: what to remove
 	last    *listenerSlot // who accepted here when the door left the table
 	gone    chan struct{} // closed when the socket is
 }
+
+// doorKey tells doors apart: a socket is kept over a reload if all of this stays
+// the same.
+type doorKey struct {
+	address Address
+	only6   bool   // on [::], and another socket has the IPv4 side of the port
+	free    string // on port 0: whose it is and which of its binds, since each gets a port of its own
+}
+
+// keys are the doors that a listener of t needs, in the order of its binds.
+func (t *Table) keys(l *Listener) []doorKey {
+	keys := make([]doorKey, len(l.Bind))
+	for i, a := range l.Bind {
+		keys[i] = doorKey{address: a, only6: a.isIPv6Any() && t.hasIPv4Any(a.TCP.Port())}
+		if a.Unix == "" && a.TCP.Port() == 0 {
+			keys[i].free = fmt.Sprint(l.Name, " ", i)
+		}
+	}
+	return keys
+}
+
+// hasIPv4Any reports whether the table listens on every IPv4 address of a port
+// by itself, so that [::] must not.
+func (t *Table) hasIPv4Any(port uint16) bool {
+	for _, l := range t.Listeners {
+		for _, a := range l.Bind {
+			if a.Unix == "" && port != 0 && a.TCP == netip.AddrPortFrom(netip.IPv4Unspecified(), port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (a Address) isIPv6Any() bool { return a.Unix == "" && a.TCP.Addr() == netip.IPv6Unspecified() }
 
 // owner is the listener that accepts at the door.
 func (d *door) owner(l *live) *listenerSlot {
@@ -43,43 +78,74 @@ func (l *live) door(id uint32) *door {
 	return l.doors[id]
 }
 
-func (l *live) doorAt(a Address) *door {
+// doorOf is the door of a key, nil if there is none or if its unix socket is no
+// longer the one at its path.
+func (l *live) doorOf(key doorKey) *door {
 	for _, d := range l.doors {
-		if d != nil && d.address == a {
+		if d != nil && d.doorKey == key && d.inPlace() {
 			return d
 		}
 	}
 	return nil
 }
 
-// openDoorAt opens a listening socket. One on [::] takes IPv4 as well, unless
-// only6.
-func openDoorAt(l *Listener, a Address, only6 bool) (*door, error) {
-	fd, err := listenAt(l, a, only6)
+// rivals are the doors on the port of an address, which stand in the way of a
+// door there that covers more, less or the same in another way.
+func (l *live) rivals(a Address) (rivals []*door) {
+	for _, d := range l.doors {
+		if d != nil && a.Unix == "" && d.address.Unix == "" && a.TCP.Port() != 0 && d.address.TCP.Port() == a.TCP.Port() {
+			rivals = append(rivals, d)
+		}
+	}
+	return rivals
+}
+
+// newDoor opens a listening socket. Two sockets may not overlap, so a reload
+// that goes from 127.0.0.1:80 to :80 would be refused by its own old socket:
+// where only rivals stand in the way they all share the port (SO_REUSEPORT) for
+// the moment of the bind. It is not for longer, since then another process of
+// this user could take the port without a word.
+func newDoor(l *Listener, key doorKey, rivals []*door) (*door, error) {
+	fd, err := key.listen(l, false)
+	if errors.Is(err, syscall.EADDRINUSE) && len(rivals) > 0 {
+		for _, d := range rivals {
+			sys.SharePort(d.fd, true)
+			defer sys.SharePort(d.fd, false)
+		}
+		fd, err = key.listen(l, true)
+	}
 	if err != nil {
 		return nil, err
 	}
-	d := &door{address: a, fd: fd, gone: make(chan struct{})}
-	if a.Unix != "" {
-		if st, err := os.Lstat(a.Unix); err == nil {
-			d.inode = st.Sys().(*syscall.Stat_t).Ino
-		}
-	}
-	return d, nil
+	return &door{doorKey: key, fd: fd, inode: inodeOf(key.address.Unix), gone: make(chan struct{})}, nil
 }
 
-func listenAt(l *Listener, a Address, only6 bool) (int, error) {
+// inodeOf is what is at a path, 0 for nothing.
+func inodeOf(path string) uint64 {
+	if st, err := os.Lstat(path); path != "" && err == nil {
+		return st.Sys().(*syscall.Stat_t).Ino
+	}
+	return 0
+}
+
+// inPlace reports whether clients find the door at its address. The path of a
+// unix socket may have been removed, or taken by another.
+func (d *door) inPlace() bool { return inodeOf(d.address.Unix) == d.inode }
+
+// listen opens the socket. One on [::] takes IPv4 as well, unless only6.
+func (k doorKey) listen(l *Listener, share bool) (int, error) {
+	a := k.address
 	var address sys.Sockaddr
 	if a.Unix != "" {
 		if err := removeStale(a.Unix); err != nil {
-			return -1, err
+			return -1, fmt.Errorf("bind %s: %w", a, err)
 		}
 		address = sys.UnixAddr(a.Unix)
 	} else {
 		address = sys.TCPAddr(a.TCP)
 	}
 	fd, e := sys.Socket(address.Family())
-	if e == syscall.EAFNOSUPPORT && a.TCP.Addr() == netip.IPv6Unspecified() && !only6 {
+	if e == syscall.EAFNOSUPPORT && a.isIPv6Any() && !k.only6 {
 		// A kernel without IPv6: every address there is is an IPv4 one.
 		address = sys.TCPAddr(netip.AddrPortFrom(netip.IPv4Unspecified(), a.TCP.Port()))
 		fd, e = sys.Socket(address.Family())
@@ -90,8 +156,9 @@ func listenAt(l *Listener, a Address, only6 bool) (int, error) {
 	if a.Unix == "" {
 		sys.ReuseAddress(fd)
 		if address.Family() == syscall.AF_INET6 {
-			sys.OnlyIPv6(fd, only6)
+			sys.OnlyIPv6(fd, k.only6)
 		}
+		sys.SharePort(fd, share)
 		l.Socket.apply(fd)
 	}
 	if e := sys.Bind(fd, &address); e != 0 {
@@ -101,6 +168,9 @@ func listenAt(l *Listener, a Address, only6 bool) (int, error) {
 	if e := sys.Listen(fd, l.Backlog); e != 0 {
 		sys.Close(fd)
 		return -1, fmt.Errorf("listen %s: %w", a, e)
+	}
+	if share {
+		sys.SharePort(fd, false)
 	}
 	return fd, nil
 }
@@ -144,7 +214,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if st.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s exists and is not a socket", path)
+		return errors.New("there is a file that is not a socket")
 	}
 	fd, e := sys.Socket(syscall.AF_UNIX)
 	if e != 0 {
@@ -152,19 +222,22 @@ func removeStale(path string) error {
 	}
 	defer sys.Close(fd)
 	address := sys.UnixAddr(path)
-	if e := sys.Connect(fd, &address); e != syscall.ECONNREFUSED {
+	switch e := sys.Connect(fd, &address); e {
+	case syscall.ECONNREFUSED:
+		return os.Remove(path)
+	case 0, syscall.EAGAIN:
 		return syscall.EADDRINUSE
+	case syscall.ENOENT: // gone meanwhile
+		return nil
+	default:
+		return e
 	}
-	return os.Remove(path)
 }
 
 // shut closes the socket and removes its path, unless another has taken it.
 func (d *door) shut() {
 	sys.Close(d.fd)
-	if d.address.Unix == "" {
-		return
-	}
-	if st, err := os.Lstat(d.address.Unix); err == nil && st.Sys().(*syscall.Stat_t).Ino == d.inode {
+	if d.address.Unix != "" && d.inPlace() {
 		os.Remove(d.address.Unix)
 	}
 }

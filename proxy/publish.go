@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"sluice/internal/sys"
 )
@@ -18,11 +17,11 @@ func (s *Server) Open(t *Table) (*Opening, error) {
 	o := &Opening{}
 	var errs []error
 	for _, l := range t.Listeners {
-		for _, a := range l.Bind {
-			if in.doorAt(a) != nil {
+		for _, key := range t.keys(l) {
+			if in.doorOf(key) != nil {
 				continue
 			}
-			d, err := openDoorAt(l, a, t.hasIPv4Any(a.TCP.Port()))
+			d, err := newDoor(l, key, in.rivals(key.address))
 			if err != nil {
 				errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
 				continue
@@ -35,19 +34,6 @@ func (s *Server) Open(t *Table) (*Opening, error) {
 		return nil, errors.Join(errs...)
 	}
 	return o, nil
-}
-
-// hasIPv4Any reports whether the table listens on every IPv4 address of a port
-// by itself, so that [::] must not.
-func (t *Table) hasIPv4Any(port uint16) bool {
-	for _, l := range t.Listeners {
-		for _, a := range l.Bind {
-			if a.Unix == "" && port != 0 && a.TCP == netip.AddrPortFrom(netip.IPv4Unspecified(), port) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // Close closes what was opened, unless it was published.
@@ -106,13 +92,21 @@ func (s *Server) seen() uint64 {
 // placeDoors gives each door of before that is still wanted, and each that was
 // opened, its listener.
 func (n *live) placeDoors(before *live, o *Opening) (added, removed []*door) {
-	wanted := map[Address]*listenerSlot{}
+	wanted := map[doorKey]*listenerSlot{}
 	for _, slot := range n.listeners {
 		if slot != nil && slot.retired == 0 {
-			for _, a := range slot.Bind {
-				wanted[a] = slot
+			for _, key := range n.table.keys(slot.Listener) {
+				wanted[key] = slot
 			}
 		}
+	}
+	if o != nil {
+		added, o.doors = o.doors, nil
+	}
+	owners := map[*door]*listenerSlot{}
+	for _, d := range added {
+		owners[d] = wanted[d.doorKey]
+		delete(wanted, d.doorKey)
 	}
 	n.doors = make([]*door, len(before.doors))
 	n.owners = make([]*listenerSlot, len(before.doors))
@@ -120,7 +114,7 @@ func (n *live) placeDoors(before *live, o *Opening) (added, removed []*door) {
 		if d == nil {
 			continue
 		}
-		slot := wanted[d.address]
+		slot := wanted[d.doorKey]
 		if slot == nil {
 			d.last = before.owners[id]
 			removed = append(removed, d)
@@ -134,17 +128,13 @@ func (n *live) placeDoors(before *live, o *Opening) (added, removed []*door) {
 			}
 		}
 	}
-	if o == nil {
-		return nil, removed
-	}
-	for _, d := range o.doors {
+	for _, d := range added {
 		d.id = freeNumber(&n.doors)
 		for len(n.owners) < len(n.doors) {
 			n.owners = append(n.owners, nil)
 		}
-		n.doors[d.id], n.owners[d.id] = d, wanted[d.address]
+		n.doors[d.id], n.owners[d.id] = d, owners[d]
 	}
-	added, o.doors = o.doors, nil
 	return added, removed
 }
 

@@ -1,8 +1,13 @@
 package proxy
 
 import (
+	"errors"
 	"io"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -172,5 +177,93 @@ func TestLastingConnectionIsKeptAlive(t *testing.T) {
 			}
 			return false
 		})
+	}
+}
+
+// A bind may become wider, narrower or be divided by a reload; clients find the
+// port open all along, over IPv4 and IPv6 as the table says.
+func TestReloadReshapesABind(t *testing.T) {
+	greet := testnet.Start(t, "tcp4", testnet.Greet("hello"))
+	p := newPlane(t, nil, greet.Address)
+	free := netip.MustParseAddrPort(testnet.FreeAddress(t, "tcp4"))
+	at := func(s string) Address { return Address{TCP: netip.AddrPortFrom(netip.MustParseAddr(s), free.Port())} }
+	for _, step := range []struct {
+		name   string
+		bind   []Address
+		v4, v6 bool
+	}{
+		{"loopback", []Address{at("127.0.0.1")}, true, false},
+		{"everything", []Address{at("::")}, true, true},
+		{"everything in two", []Address{at("0.0.0.0"), at("::")}, true, true},
+		{"everything again", []Address{at("::")}, true, true},
+		{"IPv6 loopback", []Address{at("::1")}, false, true},
+		{"all of IPv4", []Address{at("0.0.0.0")}, true, false},
+		{"IPv4 loopback", []Address{at("127.0.0.1")}, true, false},
+	} {
+		p.publish(func(l *Listener, _ *Pool) { l.Bind = step.bind }, greet.Address)
+		for host, want := range map[string]bool{"127.0.0.1": step.v4, "::1": step.v6} {
+			c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr(host), free.Port()).String())
+			if err == nil {
+				if _, err = io.ReadFull(c, make([]byte, 5)); err != nil {
+					t.Errorf("%s: over %s: %v", step.name, host, err)
+				}
+				c.Close()
+			}
+			if (err == nil) != want {
+				t.Errorf("%s: over %s: %v", step.name, host, err)
+			}
+		}
+	}
+}
+
+// The port of a listener is not shared with anyone, not even after a bind was
+// reshaped.
+func TestPortIsNotShared(t *testing.T) {
+	p := newPlane(t, nil)
+	other, err := New(Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Shutdown(t.Context(), 0)
+	l := *p.live.Load().table.Listeners[0]
+	l.Bind = []Address{{TCP: p.address}}
+	_, err = other.Open(&Table{Listeners: []*Listener{&l}})
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "listener web: bind "+p.address.String()) {
+		t.Errorf("a second server on the port: %v", err)
+	}
+}
+
+// Two listeners on port 0 have a port each.
+func TestFreePortsAreTheirOwn(t *testing.T) {
+	p := newPlane(t, nil)
+	first := p.live.Load().table.Listeners[0]
+	second := *first
+	second.Name = "second"
+	second.Bind = append(second.Bind, second.Bind[0])
+	table := &Table{Listeners: []*Listener{first, &second}, Pools: []*Pool{first.Pool}}
+	o, err := p.Open(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Publish(table, o)
+	web, two := p.Bound("web"), p.Bound("second")
+	if len(web) != 1 || len(two) != 2 || web[0].TCP != p.address || two[0] == two[1] || two[0] == web[0] {
+		t.Errorf("web at %v, was at %v; second at %v", web, p.address, two)
+	}
+}
+
+// A reload brings back a unix socket whose path somebody removed.
+func TestReloadBringsBackARemovedSocket(t *testing.T) {
+	greet := testnet.Start(t, "tcp4", testnet.Greet("hello"))
+	path := filepath.Join(testnet.Dir(t), "in")
+	change := func(l *Listener, _ *Pool) { l.Bind = []Address{{Unix: path}} }
+	p := newPlane(t, nil, greet.Address)
+	for range 2 {
+		p.publish(change, greet.Address)
+		c := testnet.Dial(t, "unix:"+path)
+		if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+			t.Error(err)
+		}
+		os.Remove(path)
 	}
 }

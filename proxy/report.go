@@ -196,7 +196,7 @@ func (r *reporter) tell(t *told) {
 func (s *Server) record(t *told) *Record {
 	r := &Record{
 		Listener: t.listener.Name, Pool: t.pool.Name, Client: t.client,
-		Accepted: s.started.Add(time.Duration(t.accepted)),
+		Accepted: time.Now().Add(-time.Duration(s.clock() - t.accepted)), // the wall clock may have been set since the start
 		Connect:  span(t.connectAt, t.connected), FirstByte: span(t.connected, t.firstByte), Total: span(t.accepted, t.ended),
 		Up: t.up, Down: t.down,
 		Retries: int(t.retries), Cause: t.cause, Errno: syscall.Errno(t.errno),

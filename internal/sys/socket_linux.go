@@ -150,6 +150,10 @@ func ShutdownWrite(fd int) syscall.Errno {
 // still linger on.
 func ReuseAddress(fd int) { setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) }
 
+// SharePort lets other sockets of this user that are willing too have an
+// overlapping address (SO_REUSEPORT).
+func SharePort(fd int, yes bool) { setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, number(yes)) }
+
 // OnlyIPv6 keeps a socket on [::] from taking IPv4 as well.
 func OnlyIPv6(fd int, yes bool) { setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, number(yes)) }
 
