@@ -1,0 +1,133 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sluice/internal/testnet"
+)
+
+// large is the size of a large transfer: 1 GiB where nothing may be skipped.
+func large() int64 {
+	if testnet.All() {
+		return 1 << 30
+	}
+	return 64 << 20
+}
+
+// nginx serves a directory, which PUT may write to.
+func nginx(t *testing.T) (address, root string) {
+	t.Helper()
+	bin := testnet.Need(t, "nginx")[0]
+	dir := testnet.Dir(t)
+	root = filepath.Join(dir, "root")
+	testnet.Must(t, "make the root", os.Mkdir(root, 0o777))
+	address = testnet.FreeAddress(t, "tcp4")
+	conf := filepath.Join(dir, "nginx.conf")
+	testnet.Must(t, "write nginx.conf", os.WriteFile(conf, []byte(fmt.Sprintf(`
+daemon off;
+master_process off;
+pid %[1]s/pid;
+error_log stderr;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	sendfile on;
+	keepalive_requests 1000000;
+	client_max_body_size 0;
+	client_body_temp_path %[1]s/body;
+	proxy_temp_path %[1]s/proxy;
+	fastcgi_temp_path %[1]s/fastcgi;
+	uwsgi_temp_path %[1]s/uwsgi;
+	scgi_temp_path %[1]s/scgi;
+	server {
+		listen %[2]s;
+		root %[3]s;
+		dav_methods PUT;
+	}
+}
+`, dir, address, root)), 0o644))
+	Run(t, bin, "-e", "stderr", "-p", dir, "-c", conf).AwaitAnswer(address)
+	return address, root
+}
+
+func TestNginx(t *testing.T) {
+	tools := testnet.Need(t, "nginx", "curl", "wrk")
+	curl, wrk := tools[1], tools[2]
+	address, root := nginx(t)
+	testnet.Must(t, "write a page", os.WriteFile(filepath.Join(root, "page"), bytes.Repeat([]byte("page "), 200), 0o644))
+	download := filepath.Join(root, "download")
+	testnet.Must(t, "write a large file", writeStream(download, 9, large()))
+
+	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.client != "unix" }, func(t *testing.T, p Path) {
+		front, proxy := p.To(t, nil, address)
+		url := "http://" + front
+
+		t.Run("keep-alive", func(t *testing.T) {
+			out := Output(t, curl, "-sS", "-o", "/dev/null", "-o", "/dev/null", "-o", "/dev/null",
+				"-w", "%{http_code}/%{num_connects} ", url+"/page", url+"/page", url+"/page")
+			if out != "200/1 200/0 200/0 " {
+				t.Errorf("got %q, want three answers over one connection", out)
+			}
+		})
+		t.Run("download", func(t *testing.T) {
+			c := exec.Command(curl, "-sS", "--fail", url+"/download")
+			r, err := c.StdoutPipe()
+			testnet.Must(t, "pipe", err)
+			testnet.Must(t, "start curl", c.Start())
+			err = testnet.Stream(9).Receive(r, large())
+			if e := c.Wait(); err != nil || e != nil {
+				t.Errorf("got %v, curl: %v", err, e)
+			}
+		})
+		t.Run("upload", func(t *testing.T) {
+			out := Output(t, curl, "-sS", "-H", "Expect:", "-w", "%{http_code}", "-T", download, url+"/upload")
+			if !strings.HasSuffix(out, "201") && !strings.HasSuffix(out, "204") {
+				t.Errorf("got %q", out)
+			}
+			f, err := os.Open(filepath.Join(root, "upload"))
+			testnet.Must(t, "open what was uploaded", err)
+			defer f.Close()
+			testnet.Must(t, "what was uploaded", testnet.Stream(9).Receive(f, large()))
+		})
+		t.Run("wrk", func(t *testing.T) {
+			before := 0
+			if proxy != nil {
+				before = len(proxy.All(Connections))
+			}
+			out := Output(t, wrk, "-t2", "-c50", "-d3s", url+"/page")
+			m := regexp.MustCompile(`(\d+) requests in`).FindStringSubmatch(out)
+			if m == nil || strings.Contains(out, "Socket errors") || strings.Contains(out, "Non-2xx") {
+				t.Fatalf("wrk says\n%s", out)
+			}
+			if n, _ := strconv.Atoi(m[1]); n < 1000 {
+				t.Errorf("only %d requests in 3 s", n)
+			}
+			if proxy != nil {
+				proxy.Signal(0)
+				if n := len(proxy.All(Connections)) - before; n > 200 {
+					t.Errorf("%d connections for 50 clients: they were not kept alive", n)
+				}
+			}
+		})
+	})
+}
+
+// writeStream makes a file of the first n bytes of a stream.
+func writeStream(path string, s testnet.Stream, n int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(f, s.Reader(n))
+	return err
+}

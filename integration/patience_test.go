@@ -1,0 +1,6 @@
+package integration
+
+import "time"
+
+// patience is how long a test waits for what should come within moments.
+const patience = 20 * time.Second
