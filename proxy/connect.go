@@ -170,6 +170,7 @@ func (w *worker) connected(slot uint32, c *conn) {
 	if pool := w.live.backend(c.backendID).pool; !c.timer.armed() || pool.Socket.Keepalive.Idle < pool.ConnectTimeout {
 		w.keepAlive(c)
 	}
+	w.armDeadline(slot, c)
 	w.live.backend(c.backendID).Load.Connected()
 	w.relay(slot, c)
 }

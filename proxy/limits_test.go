@@ -112,6 +112,20 @@ func TestLimitMakesClientsWait(t *testing.T) {
 	}
 }
 
+// The timer that was armed for the connect fires late for a shorter idle
+// timeout.
+func TestIdleTimeoutMayBeShorterThanConnectTimeout(t *testing.T) {
+	hole := testnet.Start(t, "tcp4", testnet.Blackhole)
+	p := newPlane(t, func(l *Listener, pool *Pool) {
+		l.IdleTimeout, pool.ConnectTimeout = 100*time.Millisecond, time.Minute
+	}, hole.Address)
+	c := p.dial()
+	c.Read(make([]byte, 1))
+	if r := p.record(); r.Cause != IdleTimedOut || r.Total > 2*time.Second {
+		t.Errorf("record %+v", r)
+	}
+}
+
 func TestIdleAndHalfClosedConnectionsEnd(t *testing.T) {
 	echo := testnet.Start(t, "tcp4", testnet.Discard)
 	hole := testnet.Start(t, "tcp4", testnet.Blackhole)

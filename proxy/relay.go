@@ -87,7 +87,7 @@ func (w *worker) relay(slot uint32, c *conn) {
 		w.close(slot, c, false)
 	case up == relay.Yield || down == relay.Yield:
 		w.later(slot, c)
-	case up == relay.Done || down == relay.Done || !c.timer.armed():
+	case up == relay.Done || down == relay.Done:
 		w.armDeadline(slot, c)
 	}
 }

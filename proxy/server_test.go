@@ -24,9 +24,7 @@ type plane struct {
 	t       *testing.T
 	address netip.AddrPort
 
-	mutex   sync.Mutex
-	records []*Record
-	closed  chan *Record
+	closed chan *Record
 }
 
 // newPlane listens on a free port and relays to the backends.
