@@ -25,7 +25,10 @@ type pausedDoor struct {
 // an event, and the event comes again while others wait, to whichever worker
 // is idle.
 func (w *worker) openDoor(d *door) {
-	if e := sys.EpollAdd(w.ep, d.fd, sys.In|sys.Exclusive, d.id, 0); e != 0 {
+	if w.resting.Load() {
+		return // backToDoors will
+	}
+	if e := sys.EpollAdd(w.ep, d.fd, sys.In|sys.Exclusive, d.id, 0); e != 0 && e != syscall.EEXIST {
 		w.notice(NoticeAcceptFailed, d.owner(w.live), e)
 		w.pause(d, e)
 	}
@@ -71,7 +74,9 @@ func (w *worker) accept(d *door) {
 	switch e := w.take(d, l); {
 	case e == 0 && w.scarce != 0:
 		w.pause(d, w.scarce)
-	case e == 0 || e == syscall.EAGAIN:
+	case e == 0:
+		w.restAfterAccept()
+	case e == syscall.EAGAIN:
 	case ofTheClient(e):
 		w.count.acceptFails.add(1)
 	default:
@@ -142,6 +147,7 @@ func (w *worker) dismiss(l *listenerSlot) {
 // begin makes a conn of an accepted socket.
 func (w *worker) begin(fd int, l *listenerSlot) {
 	slot, c := w.slab.take()
+	w.load.Store(int32(w.slab.live))
 	c.client, c.backend = int32(fd), -1
 	c.listener = l.id
 	c.accepted, c.lastMove = w.now, w.now

@@ -145,6 +145,7 @@ func (w *worker) close(slot uint32, c *conn, reset bool) {
 	c.generation = 0
 	if !c.has(queued) { // else the ready list lets it go
 		w.slab.give(slot)
+		w.load.Store(int32(w.slab.live))
 	} else {
 		c.phase = closed
 	}

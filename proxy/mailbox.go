@@ -15,12 +15,13 @@ type message struct {
 type order uint8
 
 const (
-	openDoor  order = iota // accept from door
-	closeDoor              // accept what waits there, then no more
-	retryDoor              // doors that were paused may accept again
-	newLive                // look at the server's live
-	resetAll               // reset every connection
-	leave                  // end the loop
+	openDoor    order = iota // accept from door
+	closeDoor                // accept what waits there, then no more
+	retryDoor                // doors that were paused may accept again
+	newLive                  // look at the server's live
+	backToDoors              // its rest was ended
+	resetAll                 // reset every connection
+	leave                    // end the loop
 )
 
 // mailbox is how others reach a worker. It is for rare things: a mutex, a
@@ -58,6 +59,8 @@ func (w *worker) readMail() {
 			w.closeDoor(msg.door)
 		case retryDoor, newLive: // a new table may have new limits
 			w.unpause()
+		case backToDoors:
+			w.backToDoors()
 		case resetAll:
 			w.resetAll()
 		case leave:

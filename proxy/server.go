@@ -40,11 +40,12 @@ type Server struct {
 	draining atomic.Bool
 	empty    chan struct{} // told when the last connection has ended while draining
 
-	_      [64]byte
-	active atomic.Int64 // connections, of all listeners
-	_      [56]byte
-	paused atomic.Int64 // doors, counted once a worker, that wait for the end of any connection
-	pipes  atomic.Int64 // pipes that may still be opened beyond those kept
+	_       [64]byte
+	active  atomic.Int64 // connections, of all listeners
+	_       [56]byte
+	paused  atomic.Int64 // doors, counted once a worker, that wait for the end of any connection
+	resting atomic.Int32 // workers that leave accepting to others
+	pipes   atomic.Int64 // pipes that may still be opened beyond those kept
 }
 
 // New starts the workers. They have no table yet and accept nothing.

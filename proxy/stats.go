@@ -39,14 +39,15 @@ type Stats struct {
 	UrgentLost     uint64 // urgent bytes that the other side could not take
 	PipesOpen      int64
 	PipesInUse     int64
-	Workers        int
+	Workers        []int // connections of each worker
 	MaxConnections int64
 }
 
 // Stats adds up what the workers have counted.
 func (s *Server) Stats() Stats {
-	t := Stats{Active: s.active.Load(), Closed: map[Cause]uint64{}, Workers: len(s.workers), MaxConnections: s.limit}
+	t := Stats{Active: s.active.Load(), Closed: map[Cause]uint64{}, MaxConnections: s.limit}
 	for _, w := range s.workers {
+		t.Workers = append(t.Workers, int(w.load.Load()))
 		c := &w.count
 		for _, sum := range [...]struct {
 			to   *uint64

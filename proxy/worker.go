@@ -49,6 +49,12 @@ type worker struct {
 
 	ring  *ring
 	count counters
+
+	// Read by other workers.
+	_       [64]byte
+	load    atomic.Int32 // conns
+	resting atomic.Bool  // see rest.go
+	_       [56]byte
 }
 
 const (
@@ -212,6 +218,7 @@ func (w *worker) keepHouse() {
 		w.freed = false
 		w.server.post(message{kind: retryDoor})
 	}
+	w.wakeIfIdle()
 	if w.pipes.spare() {
 		w.houseBy(trimAfter)
 	}
@@ -274,6 +281,7 @@ func (w *worker) runReady() {
 		c.flags &^= queued
 		if c.phase == closed {
 			w.slab.give(slot)
+			w.load.Store(int32(w.slab.live))
 			continue
 		}
 		w.relay(slot, c)
