@@ -19,6 +19,8 @@ FROM scratch
 COPY --from=build /out/sluice /sluice
 USER 65532:65532
 # Reads /proc/net in the container: no connection is opened, no backend sees it.
+# It cannot see the --config of run: to have the file elsewhere say so to both,
+# with -e SLUICE_CONFIG=FILE. The demo has none: docker run --no-healthcheck.
 HEALTHCHECK --interval=5s --timeout=2s --start-period=10s --retries=3 CMD ["/sluice", "healthcheck"]
 # Give it more than runtime.shutdown_grace to stop: docker stop --time 35.
 STOPSIGNAL SIGTERM

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"sluice/config"
 )
 
 // demoBackends is how many backends the demo starts.
@@ -30,6 +32,12 @@ configuration for them into a temporary folder and runs it, by the same code as
 		Example: `  sluice demo
   sluice demo --listen 127.0.0.1:8081`,
 		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			if _, err := config.ParseBind(listen); err != nil {
+				return fmt.Errorf("demo: --listen %s: %w", listen, err)
+			}
+			return nil
+		},
 		RunE: work(func(c *cobra.Command, _ []string) error {
 			return demo(listen, c.OutOrStdout(), c.ErrOrStderr())
 		}),
@@ -41,7 +49,7 @@ configuration for them into a temporary folder and runs it, by the same code as
 func demo(listen string, stdout, stderr io.Writer) error {
 	dir, err := os.MkdirTemp("", "sluice-demo-")
 	if err != nil {
-		return err
+		return fmt.Errorf("demo: no folder for its configuration: %w; name one in TMPDIR, or start the container with --tmpfs /tmp", err)
 	}
 	defer os.RemoveAll(dir)
 
@@ -66,10 +74,11 @@ func demo(listen string, stdout, stderr io.Writer) error {
 	}
 	err = serve(serveOptions{
 		path:   path,
+		load:   load,
 		stdout: stdout,
 		stderr: stderr,
 		started: func(s started) {
-			say("%s", demoText(reachable(s.bound("demo")), path, addresses))
+			say("%s", demoText(reachable(s.bound("demo")), path, os.Getpid(), addresses))
 		},
 		// Nobody would find the demo again whose window was closed.
 		hangup: func() bool { return terminalGone(stdout) || terminalGone(stderr) },
@@ -128,25 +137,37 @@ backends = [
 // demoName is a backend's name in the configuration and in the log.
 func demoName(number int) string { return fmt.Sprintf("b%d", number) }
 
-// demoText is what the demo tells, once clients can come in at bound.
-func demoText(bound, config string, backends []string) string {
+// demoText is what the demo tells, once clients can come in at bound. As
+// process 1 it is alone in a container: nothing in there can edit or kill.
+func demoText(bound, config string, pid int, backends []string) string {
 	var named []string
 	for i, b := range backends {
 		named = append(named, demoName(i+1)+" "+b)
 	}
-	var try strings.Builder
-	for _, row := range [][2]string{
+	where := "in another terminal"
+	rows := [][2]string{
 		{"curl " + bound, "which backend answers? ask a few times"},
-		{"curl " + backends[0] + "/quit", fmt.Sprintf("b1 goes away for %v: go on asking", demoAway)},
-		{"edit " + config, "give a backend a weight, take one out"},
-		{fmt.Sprintf("kill -HUP %d", os.Getpid()), "puts the edited file in force"},
-	} {
-		fmt.Fprintf(&try, "  %-*s  %s\n", len("edit ")+len(config), row[0], row[1])
+		{"curl " + bound + "/quit", fmt.Sprintf("the one that answers goes away for %v: go on asking", demoAway)},
+	}
+	if pid == 1 {
+		where = "from outside the container (docker run -p 8080:8080 ... demo --listen :8080)"
+	} else {
+		rows = append(rows,
+			[2]string{"edit " + config, "give a backend a weight, take one out"},
+			[2]string{fmt.Sprintf("kill -HUP %d", pid), "puts the edited file in force"})
+	}
+	width := 0
+	for _, row := range rows {
+		width = max(width, len(row[0]))
+	}
+	var try strings.Builder
+	for _, row := range rows {
+		fmt.Fprintf(&try, "  %-*s  %s\n", width, row[0], row[1])
 	}
 	return fmt.Sprintf(`
 sluice balances %s over three backends: %s
 
-Try this in another terminal:
+Try this %s:
 %s
 A balancer of your own is as much TOML as this:
   [listeners.web]
@@ -160,7 +181,7 @@ A balancer of your own is as much TOML as this:
   sluice config --defaults   shows every key
 
 Ctrl-C ends the demo. What happens is logged from here on.
-`, bound, strings.Join(named, ", "), try.String())
+`, bound, strings.Join(named, ", "), where, try.String())
 }
 
 // terminalGone reports whether w was a terminal that has been closed: every

@@ -2,17 +2,16 @@ package cmd
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"sluice/config"
 	"sluice/internal/testnet"
-	"sluice/proxy"
 )
 
 func TestDemoTellsAnAddressThatCanBeTyped(t *testing.T) {
@@ -29,35 +28,6 @@ func TestDemoTellsAnAddressThatCanBeTyped(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestHangupStopsWhatAsksForIt(t *testing.T) {
-	data, err := proxy.New(proxy.Options{Workers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	logged(t, plainLog, func(l *logs) {
-		p := &process{
-			serveOptions: serveOptions{hangup: func() bool { return true }},
-			log:          l.log, config: &config.Config{}, data: data,
-		}
-		signals := make(chan os.Signal, 1)
-		signals <- syscall.SIGHUP
-		stopped := make(chan struct{})
-		quiet := false
-		go func() {
-			defer close(stopped)
-			p.work(signals, func() { quiet = true })
-		}()
-		select {
-		case <-stopped:
-		case <-time.After(patience):
-			t.Fatal("still running")
-		}
-		if !quiet {
-			t.Error("stopped without ending the probes")
-		}
-	})
 }
 
 func TestWhatIsNoTerminalIsNotGone(t *testing.T) {
@@ -110,6 +80,45 @@ func TestDemoServesAndLeavesNothingBehind(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(tmp); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestDemoNamesTheFaultOfItsFlag(t *testing.T) {
+	code, _, stderr := runProgram("demo", "--listen", "8080")
+	if want := `sluice: demo: --listen 8080: no address; did you mean ":8080"?`; code != exitUsage || !strings.HasPrefix(stderr, want) {
+		t.Errorf("exit %d, stderr %q, want 2 and %q", code, stderr, want)
+	}
+}
+
+func TestDemoWithoutAFolderSaysHowToGetOne(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	code, _, stderr := runProgram("demo", "--listen", "127.0.0.1:0")
+	if code != exitError || !strings.Contains(stderr, "no such file or directory") || !strings.Contains(stderr, "--tmpfs /tmp") {
+		t.Errorf("exit %d, stderr %q, want 1, the reason and --tmpfs", code, stderr)
+	}
+}
+
+func TestDemoInAContainerTellsOnlyWhatWorksFromOutside(t *testing.T) {
+	const inside = "127.0.0.1:9001"
+	for _, tt := range []struct {
+		name  string
+		pid   int
+		wants bool
+	}{
+		{"on a host", 4711, true},
+		{"in a container", 1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := demoText("127.0.0.1:8080", "/tmp/demo.toml", tt.pid, []string{inside})
+			for _, row := range []string{"edit /tmp/demo.toml", fmt.Sprintf("kill -HUP %d", tt.pid)} {
+				if got := strings.Contains(text, row); got != tt.wants {
+					t.Errorf("%q in it: %v, want %v:\n%s", row, got, tt.wants, text)
+				}
+			}
+			if !strings.Contains(text, "curl 127.0.0.1:8080/quit") || strings.Contains(text, "curl "+inside) {
+				t.Errorf("want only the balancer asked:\n%s", text)
+			}
+		})
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // see the others take over, short enough to see it come back.
 const demoAway = 10 * time.Second
 
-// demoBackend is a small HTTP server that can be told to go away:
+// demoBackend is a small HTTP program that can be told to go away:
 //
 //	serving --GET /quit--> away --demoAway--> serving
 type demoBackend struct {
@@ -101,7 +101,7 @@ func (b *demoBackend) reopen(ctx context.Context) net.Listener {
 func (b *demoBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if r.URL.Path != "/quit" {
-		fmt.Fprintf(w, "hello from backend %d\nask again for the next one; curl %s/quit sends this one away\n", b.number, b.address)
+		fmt.Fprintf(w, "hello from backend %d\nask again for the next one; ask for /quit to send one away\n", b.number)
 		return
 	}
 	fmt.Fprintf(w, "backend %d goes away for %v\n", b.number, demoAway)

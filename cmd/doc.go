@@ -1,12 +1,12 @@
 // Package cmd is the program: its commands, and the wiring of the parts that
 // know nothing of each other.
 //
-//	        config.Load
+//	           load
 //	             |
 //	signals -> serve -> control.Reload -> proxy
 //	             |                          | Record, Notice
 //	           health <---- ConnectFailed --+----> logs -> sink -> output
 //
-// Everything that happens to a running process passes through one goroutine,
-// the loop in serve.go.
+// Two goroutines obey signals, see signals.go: one stops the process, one does
+// what is about files, a reload at a time.
 package cmd

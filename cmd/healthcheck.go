@@ -11,7 +11,7 @@ import (
 )
 
 func newHealthcheckCommand() *cobra.Command {
-	var path string
+	var path func() string
 	c := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Succeed when every bind of the configuration is listening",
@@ -24,7 +24,7 @@ the health check of a container.`,
   HEALTHCHECK CMD ["/sluice", "healthcheck"]`,
 		Args: cobra.NoArgs,
 		RunE: work(func(c *cobra.Command, _ []string) error {
-			cfg, err := config.Load(path, os.LookupEnv)
+			cfg, err := config.Load(path(), os.LookupEnv)
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ the health check of a container.`,
 			return err
 		}),
 	}
-	configFlag(c, &path)
+	path = configFlag(c)
 	return c
 }
 
@@ -54,10 +54,4 @@ func missing(cfg *config.Config, l *listening) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// configFlag gives c the flag --config.
-func configFlag(c *cobra.Command, path *string) {
-	c.Flags().StringVarP(path, "config", "c", defaultConfig, "the configuration, a TOML `file`")
-	_ = c.MarkFlagFilename("config", "toml")
 }

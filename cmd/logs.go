@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -13,8 +12,11 @@ import (
 	"sluice/config"
 )
 
-// timeLayout is how a time is written in a log line.
-const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+// How a time is written in a log line. A terminal is read on the day.
+const (
+	timeLayout     = "2006-01-02T15:04:05.000Z07:00"
+	terminalLayout = "15:04:05.000"
+)
 
 // logs is the log of the process: one output, and what of it can change while
 // the process runs. Loggers made from it follow every change.
@@ -34,7 +36,7 @@ type logs struct {
 
 // newLogs opens the log that c describes.
 func newLogs(c config.Log, stdout, stderr io.Writer) (*logs, error) {
-	out, err := openOutput(c.Output, stdout, stderr)
+	out, _, err := openOutput(c.Output, stdout, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (l *logs) prepare(c config.Log) (commit, drop func(), err error) {
 	if c.Output == l.conf.Output {
 		return func() { l.apply(c) }, func() {}, nil
 	}
-	out, err := openOutput(c.Output, l.stdout, l.stderr)
+	out, made, err := openOutput(c.Output, l.stdout, l.stderr)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,7 +71,13 @@ func (l *logs) prepare(c config.Log) (commit, drop func(), err error) {
 		l.sink.swap(out)
 		l.apply(c)
 	}
-	return commit, func() { _ = out.Close() }, nil
+	drop = func() {
+		if made {
+			_ = os.Remove(c.Output)
+		}
+		_ = out.Close()
+	}
+	return commit, drop, nil
 }
 
 // apply puts everything but the output in force.
@@ -88,7 +96,7 @@ func (l *logs) apply(c config.Log) {
 
 // reopen opens the output's path anew, after someone has moved the file away.
 func (l *logs) reopen() error {
-	out, err := openOutput(l.conf.Output, l.stdout, l.stderr)
+	out, _, err := openOutput(l.conf.Output, l.stdout, l.stderr)
 	if err != nil {
 		return err
 	}
@@ -130,7 +138,7 @@ func newEncoder(format string, terminal bool) zapcore.Encoder {
 		NameKey:        "part",
 		MessageKey:     "msg",
 		LineEnding:     "\n",
-		EncodeTime:     func(t time.Time, e zapcore.PrimitiveArrayEncoder) { e.AppendString(t.Format(timeLayout)) },
+		EncodeTime:     zapcore.TimeEncoderOfLayout(timeLayout),
 		EncodeLevel:    zapcore.LowercaseLevelEncoder,
 		EncodeDuration: zapcore.StringDurationEncoder,
 	}
@@ -138,8 +146,8 @@ func newEncoder(format string, terminal bool) zapcore.Encoder {
 		return zapcore.NewJSONEncoder(c)
 	}
 	c.ConsoleSeparator = " "
-	c.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
 	if terminal {
+		c.EncodeTime = zapcore.TimeEncoderOfLayout(terminalLayout)
 		c.EncodeLevel = zapcore.LowercaseColorLevelEncoder
 	}
 	return zapcore.NewConsoleEncoder(c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,23 +83,34 @@ func TestLogChangesReachLoggersMadeBefore(t *testing.T) {
 	if !strings.Contains(first, `"part":"health","msg":"not changed yet","pool":"web"`) || strings.Count(first, "\n") != 1 {
 		t.Errorf("first output: %q, want one line in JSON", first)
 	}
-	if got := readFile(t, path); !strings.HasSuffix(got, `debug health low enough {"pool": "web"}`+"\n") || strings.Count(got, "\n") != 1 {
-		t.Errorf("second output: %q, want one line for the console", got)
+	want := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d) debug health low enough \{"pool": "web"\}\n$`)
+	if got := readFile(t, path); !want.MatchString(got) {
+		t.Errorf("second output: %q, want one line for the console, its time with date and offset", got)
 	}
 }
 
 func TestLogChangeGivenUpLeavesEverything(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sluice.log")
+	dir := t.TempDir()
+	there, made := filepath.Join(dir, "there.log"), filepath.Join(dir, "made.log")
+	writeConfig(t, there, "")
 	got := logged(t, plainLog, func(l *logs) {
-		c := plainLog
-		c.Output, c.Level = path, "error"
-		_, drop, err := l.prepare(c)
-		if err != nil {
-			t.Fatal(err)
+		for _, path := range []string{there, made} {
+			c := plainLog
+			c.Output, c.Level = path, "error"
+			_, drop, err := l.prepare(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			drop()
 		}
-		drop()
 		l.log.Info("still here")
 	})
+	if _, err := os.Stat(there); err != nil {
+		t.Errorf("a file that was there before: %v, want it kept", err)
+	}
+	if _, err := os.Stat(made); !os.IsNotExist(err) {
+		t.Errorf("a file made for the change: %v, want it gone", err)
+	}
 	if !strings.Contains(got, "still here") {
 		t.Errorf("got %q, want the line", got)
 	}

@@ -17,9 +17,6 @@ const (
 	exitUsage = 2 // the command line is at fault
 )
 
-// defaultConfig is the configuration when --config does not say.
-const defaultConfig = "/etc/sluice/sluice.toml"
-
 // Main runs the program with the arguments and streams of the process and
 // returns its exit code.
 func Main() int { return execute(os.Args[1:], os.Stdout, os.Stderr) }

@@ -30,9 +30,10 @@ func noticeLines(t *testing.T, do func(take func(proxy.Notice))) []string {
 	})
 	var lines []string
 	for line := range strings.Lines(out.String()) {
-		// "00:00:01.000 warn text {...}": the seconds and the text are of interest.
+		// "2000-01-01T00:00:01.000Z warn text {...}": the seconds and the text are of
+		// interest.
 		f := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		lines = append(lines, strings.TrimLeft(f[0][6:], "0")+" "+f[2])
+		lines = append(lines, strings.TrimLeft(f[0][17:23], "0")+" "+f[2])
 	}
 	return lines
 }

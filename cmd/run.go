@@ -2,16 +2,14 @@ package cmd
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"sluice/config"
 	"sluice/control"
 )
 
 func newRunCommand() *cobra.Command {
-	var path string
+	var path func() string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the balancer that a configuration describes",
@@ -24,10 +22,10 @@ runtime.shutdown_grace, the rest is reset. A second TERM or INT resets at once.`
   sluice run --config ./sluice.toml`,
 		Args: cobra.NoArgs,
 		RunE: work(func(c *cobra.Command, _ []string) error {
-			return serve(serveOptions{path: path, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()})
+			return serve(serveOptions{path: path(), load: load, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()})
 		}),
 	}
-	configFlag(c, &path)
+	path = configFlag(c)
 	return c
 }
 
@@ -35,8 +33,10 @@ func newCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say what is wrong with a configuration",
-		Long: `check does everything that a reload does, except for opening sockets. Each
-fault is one line on stderr with file, line, column, key and what was expected.`,
+		Long: `check does everything that a reload does, except for opening sockets and the
+log: of log.output it sees whether a file can be there, not who may write it.
+Each fault is one line on stderr with file, line, column, key and what was
+expected.`,
 		Example: `  sluice check /etc/sluice/sluice.toml
   sluice check new.toml && kill -HUP "$(pidof sluice)"`,
 		Args: cobra.ExactArgs(1),
@@ -44,7 +44,7 @@ fault is one line on stderr with file, line, column, key and what was expected.`
 			return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 		RunE: work(func(c *cobra.Command, args []string) error {
-			cfg, err := config.Load(args[0], os.LookupEnv)
+			cfg, err := load(args[0])
 			if err == nil {
 				err = control.Check(cfg)
 			}

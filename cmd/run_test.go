@@ -106,6 +106,9 @@ func TestReloadThatCannotBindLeavesEverything(t *testing.T) {
 			t.Errorf("the log that did not come to be used is still open: %v", d)
 		}
 	}
+	if _, err := os.Stat(other); !os.IsNotExist(err) {
+		t.Errorf("%s: %v, want it gone: the refused reload made it", other, err)
+	}
 
 	writeConfig(t, path, web+pool)
 	p.signal(syscall.SIGHUP)

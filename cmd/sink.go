@@ -3,9 +3,7 @@ package cmd
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 )
@@ -30,6 +28,8 @@ var errSinkStuck = errors.New("the output takes nothing")
 // so that no logging call waits for a disk or a terminal.
 //
 //	put ----> waiting --(kick, or sinkDelay)--> writer ----> out
+//	                                              ^
+//	swap ----> next ------------------------------+ takes its place
 //
 // Nothing is lost silently. The first failing write is told to complain, the
 // lines lost are counted, and recovered hears the count once writing works
@@ -42,16 +42,19 @@ type sink struct {
 	quit chan struct{}
 	done chan struct{}
 
+	torn    bool // the output ends in the middle of a line; only for the writer
+	failing bool // the last write failed; only for the writer
+
 	mu       sync.Mutex
-	out      io.WriteCloser
+	out      io.WriteCloser // replaced by the writer alone
+	next     io.WriteCloser // what out is to be, or nil
+	late     bool           // next was to come long ago: what waits is for it already
 	waiting  []byte
 	writing  []byte          // what the writer has in its hands
 	timer    *time.Timer     // armed while lines wait that were not kicked
 	armed    bool            // timer runs
 	flushes  []chan struct{} // closed once what waits now has been written
 	lost     uint64          // lines
-	failing  bool            // the last write failed
-	torn     bool            // the output ends in the middle of a line
 	finished bool            // close was called: lines that come now are lost
 }
 
@@ -110,18 +113,26 @@ func (s *sink) write() {
 	}
 }
 
-// turn writes what waits. spare is empty room to gather in meanwhile; turn
-// returns the room that it has emptied.
+// turn writes what waits, and changes the output if it is to be another one.
+// spare is empty room to gather in meanwhile; turn returns the room that it has
+// emptied.
 func (s *sink) turn(spare []byte) []byte {
 	s.mu.Lock()
-	batch, flushes, out, torn := s.waiting, s.flushes, s.out, s.torn
-	s.waiting, s.writing, s.flushes = spare[:0], batch, nil
+	batch, flushes, out, next, late := s.waiting, s.flushes, s.out, s.next, s.late
+	s.waiting, s.writing, s.flushes, s.next, s.late = spare[:0], batch, nil, nil, false
 	s.armed = false
 	s.timer.Stop()
 	s.mu.Unlock()
 
-	n, err := writeBatch(out, batch, torn)
+	if late {
+		s.change(next)
+		out, next = next, nil
+	}
+	n, err := writeBatch(out, batch, s.torn)
 	s.settle(batch, n, err)
+	if next != nil {
+		s.change(next)
+	}
 	for _, c := range flushes {
 		close(c)
 	}
@@ -129,6 +140,16 @@ func (s *sink) turn(spare []byte) []byte {
 		return nil
 	}
 	return batch
+}
+
+// change puts next in the place of the output.
+func (s *sink) change(next io.WriteCloser) {
+	s.mu.Lock()
+	old := s.out
+	s.out = next
+	s.mu.Unlock()
+	s.torn, s.failing = false, false
+	_ = old.Close()
 }
 
 // writeBatch returns how many bytes of batch were written.
@@ -146,8 +167,6 @@ func writeBatch(out io.Writer, batch []byte, torn bool) (int, error) {
 
 // settle accounts for a write of batch of which n bytes went out.
 func (s *sink) settle(batch []byte, n int, err error) {
-	s.mu.Lock()
-	s.writing = nil
 	wasFailing := s.failing
 	if len(batch) > 0 {
 		s.failing = err != nil
@@ -155,6 +174,8 @@ func (s *sink) settle(batch []byte, n int, err error) {
 	if n > 0 {
 		s.torn = batch[n-1] != '\n'
 	}
+	s.mu.Lock()
+	s.writing = nil
 	s.lost += countLines(batch[n:])
 	var lost uint64
 	if !s.failing && n > 0 {
@@ -188,17 +209,31 @@ func (s *sink) flush() error {
 	}
 }
 
-// swap writes what waits to the output in use and goes on with out, which it
-// owns from here on. The output in use is closed.
+// swap goes on with out, which the sink owns from here on, once what waits has
+// been written to the output in use, which is then closed. The writer does it:
+// nobody else may close what it writes to.
 func (s *sink) swap(out io.WriteCloser) {
-	// An output that is stuck keeps its lines from being written, whatever is
-	// done; they then go to the new one.
-	_ = s.flush()
 	s.mu.Lock()
-	old := s.out
-	s.out, s.torn, s.failing = out, false, false
+	unused := s.next
+	s.next = out
 	s.mu.Unlock()
-	_ = old.Close()
+	if unused != nil {
+		_ = unused.Close()
+	}
+	if s.flush() == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != out {
+		return
+	}
+	// The writer is stuck. A pipe's write can be ended; any other keeps it from
+	// the new output for as long as it lasts.
+	s.late = true
+	if p, ok := s.out.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		_ = p.SetWriteDeadline(time.Now())
+	}
 }
 
 // close writes what waits and closes the output. It returns how many lines
@@ -221,23 +256,3 @@ func (s *sink) close() uint64 {
 }
 
 func countLines(text []byte) uint64 { return uint64(bytes.Count(text, []byte("\n"))) }
-
-// openOutput opens what log.output names.
-func openOutput(output string, stdout, stderr io.Writer) (io.WriteCloser, error) {
-	switch output {
-	case "stderr", "":
-		return keepOpen{stderr}, nil
-	case "stdout":
-		return keepOpen{stdout}, nil
-	}
-	f, err := os.OpenFile(output, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("log.output: %w", err)
-	}
-	return f, nil
-}
-
-// keepOpen is an output that is not ours to close.
-type keepOpen struct{ io.Writer }
-
-func (keepOpen) Close() error { return nil }

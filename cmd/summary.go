@@ -15,14 +15,15 @@ import (
 
 // describe says what is served.
 func (p *process) describe() []zap.Field {
-	bound := make(map[string]string, len(p.config.Listeners))
-	for _, l := range p.config.Listeners {
+	cfg := p.config.Load()
+	bound := make(map[string]string, len(cfg.Listeners))
+	for _, l := range cfg.Listeners {
 		bound[l.Name] = joinAddresses(p.data.Bound(l.Name))
 	}
 	return []zap.Field{
 		zap.Any("listeners", bound),
-		zap.Int("pools", len(p.config.Pools)),
-		zap.Int("backends", countBackends(p.config)),
+		zap.Int("pools", len(cfg.Pools)),
+		zap.Int("backends", countBackends(cfg)),
 	}
 }
 
@@ -42,7 +43,7 @@ func (p *process) logStart() {
 	}
 	p.log.Info("started", append(fields, p.describe()...)...)
 	if err == nil {
-		warnOfLimit(p.log, p.config.Runtime.MaxConnections, p.data.MaxConnections(), descriptors)
+		warnOfLimit(p.log, p.config.Load().Runtime.MaxConnections, p.data.MaxConnections(), descriptors)
 	}
 }
 
