@@ -94,7 +94,7 @@ func TestReloadThatCannotBindLeavesEverything(t *testing.T) {
 	address := boundAt(t, p.logged("started"), "web")
 
 	log := fmt.Sprintf("[log]\noutput = %q\nlevel = \"error\"\n", other)
-	writeConfig(t, path, log+fmt.Sprintf(listener, "taken", backend)+pool)
+	writeConfig(t, path, log+fmt.Sprintf(listener, "taken", testnet.Start(t, "tcp4", testnet.Echo).Address)+pool)
 	p.signal(syscall.SIGHUP)
 	if got := p.logged("reload: ")["msg"].(string); !strings.Contains(got, "listener taken") || !strings.Contains(got, "address already in use") {
 		t.Errorf("fault %q, want the listener and the reason", got)
@@ -142,7 +142,7 @@ func TestSecondSignalResetsWhatIsLeft(t *testing.T) {
 func TestRunSaysWhichAddressIsTaken(t *testing.T) {
 	taken := testnet.Start(t, "tcp4", testnet.Echo).Address
 	path := filepath.Join(t.TempDir(), "sluice.toml")
-	writeConfig(t, path, fmt.Sprintf("[listeners.web]\nbind = %q\npool = \"web\"\n[pools.web]\nbackends = [%q]\n", taken, taken))
+	writeConfig(t, path, fmt.Sprintf("[listeners.web]\nbind = %q\npool = \"web\"\n[pools.web]\nbackends = [\"127.0.0.1:1\"]\n", taken))
 	p := startProgram(t, "run", "--config", path)
 	got := p.next(p.stderr, "sluice: ")
 	for _, want := range []string{"sluice: listener web: ", taken, ": address already in use"} {

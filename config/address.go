@@ -12,6 +12,15 @@ import (
 // longestPath is what sun_path holds beside its closing zero.
 const longestPath = 107
 
+// longestInterface is IFNAMSIZ without its closing zero.
+const longestInterface = 15
+
+// Where no backend can be (RFC 6890).
+var (
+	broadcast   = netip.MustParseAddr("255.255.255.255")
+	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
+)
+
 // ParseBind takes where a listener can listen: "IP:port", ":port" for every
 // address, "localhost:port", "unix:/path". Port 0 is any free port.
 func ParseBind(s string) (Address, error) {
@@ -40,6 +49,10 @@ func ParseAddress(s string) (Address, error) {
 		err = errors.New("a backend has a port from 1 to 65535")
 	case a.TCP.Addr().IsUnspecified():
 		err = fmt.Errorf("%s is every address, a backend has one", a.TCP.Addr())
+	case a.TCP.Addr() == broadcast:
+		err = fmt.Errorf("%s is the broadcast address", broadcast)
+	case thisNetwork.Contains(a.TCP.Addr()):
+		err = fmt.Errorf("%s is in %s, where nobody is", a.TCP.Addr(), thisNetwork)
 	}
 	if err != nil {
 		return Address{}, err
@@ -67,6 +80,9 @@ func parseAddress(s string) (Address, error) {
 	case err == nil && ip.IsMulticast():
 		return Address{}, fmt.Errorf("%s is a multicast address", ip)
 	case err == nil:
+		if err := checkZone(ip.Unmap()); err != nil {
+			return Address{}, err
+		}
 		return Address{TCP: netip.AddrPortFrom(ip.Unmap(), uint16(n))}, nil
 	case host == "":
 		return Address{}, errors.New("no address before the port")
@@ -76,6 +92,22 @@ func parseAddress(s string) (Address, error) {
 		return Address{}, fmt.Errorf("host names come with discovery type %q, not in this version; expected an IP address", "dns")
 	}
 	return Address{}, fmt.Errorf("%q is not an IP address", clip(host))
+}
+
+// checkZone holds an address to naming an interface if it means nothing without
+// one, and only then: the kernel passes over any other. Whether the machine has
+// the interface is not asked, since that may come later, as a tunnel's does.
+func checkZone(ip netip.Addr) error {
+	zone, needs := ip.Zone(), ip.Is6() && ip.IsLinkLocalUnicast()
+	switch {
+	case needs && zone == "":
+		return fmt.Errorf("a link-local address names its interface, such as %s%%eth0", ip)
+	case !needs && zone != "":
+		return errors.New("only a link-local address names an interface")
+	case len(zone) > longestInterface, strings.ContainsFunc(zone, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' || r == ':' }):
+		return fmt.Errorf("%q is not the name of an interface", clip(zone))
+	}
+	return nil
 }
 
 // cutPort parts host and port at the last colon and takes the brackets off.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"sluice/internal/sys"
 )
 
 func tcp(s string) Address { return Address{TCP: netip.MustParseAddrPort(s)} }
@@ -46,6 +48,14 @@ func TestParseBind(t *testing.T) {
 		{"unix:/a\x00b", Address{}, "control"},
 		{"fd:web", Address{}, "not in this version"},
 		{"[ff02::1]:80", Address{}, "multicast"},
+		{"[fe80::1%2]:80", tcp("[fe80::1%2]:80"), ""},
+		{"[fe80::1%a-name-of-15.ab]:80", tcp("[fe80::1%a-name-of-15.ab]:80"), ""},
+		{"[fe80::1]:80", Address{}, "such as fe80::1%eth0"},
+		{"[::1%lo]:80", Address{}, "only a link-local address"},
+		{"[fe80::1%a-name-of-16.abc]:80", Address{}, "not the name of an interface"},
+		{"[fe80::1%a/b]:80", Address{}, "not the name of an interface"},
+		{"169.254.0.1:80", tcp("169.254.0.1:80"), ""},
+		{"255.255.255.255:80", tcp("255.255.255.255:80"), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
@@ -63,12 +73,17 @@ func TestParseBind(t *testing.T) {
 func TestParseAddressIsOneBackend(t *testing.T) {
 	for in, want := range map[string]string{
 		"127.0.0.1:9001": "", "localhost:9001": "", "unix:/run/app.sock": "", "[::1]:9001": "",
-		":9001":          "did you mean",
-		"127.0.0.1:0":    "1 to 65535",
-		"0.0.0.0:80":     "every address",
-		"[::]:80":        "every address",
-		"fd:web":         "not a number",
-		"db.internal:80": "discovery",
+		"[fe80::1%eth0]:9001": "", "1.0.0.0:80": "", "255.255.255.254:80": "", "240.0.0.1:80": "",
+		":9001":                       "did you mean",
+		"255.255.255.255:80":          "broadcast",
+		"[::ffff:255.255.255.255]:80": "broadcast",
+		"0.1.2.3:80":                  "nobody",
+		"0.255.255.255:80":            "nobody",
+		"127.0.0.1:0":                 "1 to 65535",
+		"0.0.0.0:80":                  "every address",
+		"[::]:80":                     "every address",
+		"fd:web":                      "not a number",
+		"db.internal:80":              "discovery",
 	} {
 		_, err := ParseAddress(in)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -77,10 +92,16 @@ func TestParseAddressIsOneBackend(t *testing.T) {
 	}
 }
 
+func TestLongestPathIsTheKernels(t *testing.T) {
+	if longestPath != sys.MaxUnixPath {
+		t.Errorf("got %d, want %d", longestPath, sys.MaxUnixPath)
+	}
+}
+
 // FuzzAddress: what is taken is one whole address, and its String is taken as
 // the same.
 func FuzzAddress(f *testing.F) {
-	for _, s := range []string{":8080", "[::1%lo]:1", "localhost:1", "unix:/a/b", "fd:x", "::1:80", "[::ffff:1.2.3.4]:5", "[]:1", "]:[", "a:b:c"} {
+	for _, s := range []string{":8080", "[fe80::1%lo]:1", "localhost:1", "unix:/a/b", "fd:x", "::1:80", "[::ffff:1.2.3.4]:5", "[]:1", "]:[", "a:b:c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -13,17 +13,22 @@ func check(r *reader, top *node, cfg *Config) {
 	if listeners == nil || listeners.table && len(listeners.names) == 0 {
 		r.faults = append(r.faults, Fault{top.file, 1, 1, "", "no listener, expected at least one [listeners.NAME]"})
 	}
+	doors := make(map[string][]bound) // by pool
 	if listeners != nil && listeners.table {
 		for _, name := range listeners.names {
 			checkPoolOf(r, listeners.keys[name], pools)
 		}
-		checkBinds(r, listeners)
+		binds := bindsOf(listeners)
+		checkBinds(r, binds)
+		for _, b := range binds {
+			doors[b.pool] = append(doors[b.pool], b)
+		}
 	}
 	if pools == nil {
 		return
 	}
 	for _, name := range pools.names {
-		checkBackends(r, pools.keys[name])
+		checkBackends(r, pools.keys[name], doors[name])
 	}
 }
 
@@ -55,7 +60,8 @@ func checkPoolOf(r *reader, listener, pools *node) {
 	n.fault(&r.faults, "found %s, expected the name of a pool%s", n, tail)
 }
 
-func checkBackends(r *reader, pool *node) {
+// checkBackends looks at a pool; own are the binds that send to it.
+func checkBackends(r *reader, pool *node, own []bound) {
 	if !pool.table {
 		return
 	}
@@ -89,6 +95,7 @@ func checkBackends(r *reader, pool *node) {
 				continue
 			}
 			addresses[a] = n
+			checkLoop(r, at, a, own)
 		}
 		name := written
 		if given, ok := stringOf(n.keys["name"]); ok && given != "" {

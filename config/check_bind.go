@@ -4,30 +4,19 @@ import "strings"
 
 // bound is one bind of a listener.
 type bound struct {
-	n       *node
-	written string
-	at      Address
-	both    bool // of [::]: it takes IPv4 as well
+	n    *node
+	at   Address
+	pool string // of its listener; "" if that is not known
+	both bool   // of [::]: it takes IPv4 as well
 }
 
-// covers reports whether a listening socket at b leaves none at a. The kernel
-// lets no address listen beside its wildcard on the same port.
-func (b bound) covers(a bound) bool {
-	if b.at == a.at {
-		return true
-	}
-	ip, other := b.at.TCP.Addr(), a.at.TCP.Addr()
-	return ip.IsUnspecified() && (ip.Is4() == other.Is4() || b.both)
-}
-
-// checkBinds finds binds that leave no room for each other. As a socket does,
-// "[::]:8080" takes IPv4 only where "0.0.0.0:8080" is not bound; ":8080" means
-// both and therefore has no room for either.
-func checkBinds(r *reader, listeners *node) {
-	ports := make(map[uint16][]bound)
-	paths := make(map[string]bound)
-	four := make(map[uint16]bool)
+// bindsOf are all binds that can be understood. As a socket does, "[::]:8080"
+// takes IPv4 only where "0.0.0.0:8080" is not bound; ":8080" means both.
+func bindsOf(listeners *node) []bound {
+	var all []bound
+	four := make(map[uint16]bool) // ports at 0.0.0.0
 	for _, name := range listeners.names {
+		pool, _ := stringOf(listeners.keys[name].keys["pool"])
 		for _, n := range values(listeners.keys[name].keys["bind"]) {
 			written, ok := stringOf(n)
 			if !ok {
@@ -37,37 +26,69 @@ func checkBinds(r *reader, listeners *node) {
 			if err != nil {
 				continue
 			}
-			b := bound{n: n, written: written, at: a}
-			port := a.TCP.Port()
-			switch first, taken := paths[a.Unix]; {
-			case taken:
-				rival(r, b, first)
-			case a.Unix != "":
-				paths[a.Unix] = b
-			case port != 0: // 0 is any free port, another one each time
-				ports[port] = append(ports[port], b)
-				four[port] = four[port] || a.TCP.Addr().Is4() && a.TCP.Addr().IsUnspecified()
+			every := a.TCP.Addr().IsUnspecified()
+			all = append(all, bound{n: n, at: a, pool: pool, both: every && strings.HasPrefix(written, ":")})
+			if every && a.TCP.Addr().Is4() {
+				four[a.TCP.Port()] = true
 			}
 		}
 	}
-	for port, all := range ports {
-		for i := range all {
-			ip := all[i].at.TCP.Addr()
-			all[i].both = ip.Is6() && ip.IsUnspecified() && (strings.HasPrefix(all[i].written, ":") || !four[port])
+	for i := range all {
+		if at := all[i].at.TCP; at.Addr().Is6() && at.Addr().IsUnspecified() && !four[at.Port()] {
+			all[i].both = true
 		}
-		for i, b := range all {
-			for _, first := range all[:i] {
-				if first.covers(b) || b.covers(first) {
+	}
+	return all
+}
+
+// covers reports whether a listening socket at b is where connects to a come
+// in, if a is an address of this machine.
+func (b bound) covers(a Address) bool {
+	if b.at == a {
+		return true
+	}
+	ip, other := b.at.TCP.Addr(), a.TCP.Addr()
+	return ip.IsUnspecified() && b.at.TCP.Port() == a.TCP.Port() && (ip.Is4() == other.Is4() || b.both)
+}
+
+// checkBinds finds binds that leave no room for each other: the kernel lets no
+// address listen beside its wildcard on the same port.
+func checkBinds(r *reader, all []bound) {
+	ports := make(map[uint16][]bound)
+	paths := make(map[string]bound)
+	for _, b := range all {
+		port := b.at.TCP.Port()
+		switch first, taken := paths[b.at.Unix]; {
+		case taken:
+			rival(r, b, first)
+		case b.at.Unix != "":
+			paths[b.at.Unix] = b
+		case port != 0: // 0 is any free port, another one each time
+			for _, first := range ports[port] {
+				if first.covers(b.at) || b.covers(first.at) {
 					rival(r, b, first)
 					break
 				}
 			}
+			ports[port] = append(ports[port], b)
 		}
 	}
 }
 
 func rival(r *reader, b, first bound) {
 	b.n.fault(&r.faults, "found %s, which leaves no room for %s (%s) at %s", b.n, first.n, first.n.path, first.n.where())
+}
+
+// checkLoop finds a backend that is the listener which sends to it: one client
+// would fill the process with connections to itself. An address that is not
+// loopback may be another machine's, so that a wildcard says nothing of it.
+func checkLoop(r *reader, backend *node, a Address, own []bound) {
+	for _, b := range own {
+		if b.at == a || b.covers(a) && a.TCP.Addr().IsLoopback() {
+			backend.fault(&r.faults, "found %s, which is the listener of this pool itself (%s at %s): a connection would go round without end", backend, b.n, b.n.where())
+			return
+		}
+	}
 }
 
 // values are the items of a list, or the one thing that stands for it.

@@ -1,6 +1,7 @@
 // Package config is what an operator writes: the types, how a file becomes
-// one, and everything that can be wrong with it. It is pure: it opens the
-// files it is told to and touches nothing else.
+// one, and everything that can be wrong with it. Of the world it knows the
+// files and folders that it is told to read and the environment that it is
+// given; it changes none of them.
 package config
 
 import (

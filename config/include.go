@@ -1,9 +1,13 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // included is a file and the string that asked for it.
@@ -16,11 +20,14 @@ type included struct {
 // and within one by name.
 func (l *loader) includes(top *node) []included {
 	n := top.keys["include"]
-	if n == nil || len(n.items) == 0 {
+	switch {
+	case n == nil || n.list && len(n.items) == 0:
 		return nil
-	}
-	if l.glob == nil {
+	case l.list == nil:
 		n.keyFault(&l.faults, "", "found in a text that is not a file, expected it in a file")
+		fallthrough
+	case !n.list:
+		l.broken = true
 		return nil
 	}
 	var files []included
@@ -30,20 +37,11 @@ func (l *loader) includes(top *node) []included {
 			l.broken = true
 			continue
 		}
-		full := pattern
-		if !filepath.IsAbs(full) {
-			full = filepath.Join(filepath.Dir(top.file), full)
-		}
-		// The place of the including file is not a pattern, whatever its letters.
-		wild := strings.ContainsAny(pattern, `*?[`)
-		found := []string{full}
-		if wild {
-			var err error
-			if found, err = l.match(top.file, pattern); err != nil {
-				item.fault(&l.faults, "found %s, expected a file name or a pattern: %v", item, err)
-				l.broken = true
-				continue
-			}
+		found, err := l.match(top.file, pattern)
+		if err != nil {
+			item.fault(&l.faults, "%v", err)
+			l.broken = true
+			continue
 		}
 		for _, path := range found {
 			if filepath.Clean(path) == filepath.Clean(top.file) {
@@ -56,23 +54,57 @@ func (l *loader) includes(top *node) []included {
 	return files
 }
 
-// match is what a pattern means from the file it stands in. Like a shell's it
-// passes over hidden files.
+// wild are the letters that make a pattern of a name.
+const wild = `*?[`
+
+// match is what a name or a pattern means from the file it stands in, sorted.
+// The folder of that file is no pattern, whatever its letters. Like a
+// shell's it passes over hidden names. Unlike filepath.Glob it hides no error:
+// a folder that cannot be read would silently take what is in it out of the
+// configuration.
 func (l *loader) match(file, pattern string) ([]string, error) {
-	if !filepath.IsAbs(pattern) {
-		pattern = filepath.Join(literal(filepath.Dir(file)), pattern)
+	found := []string{filepath.Dir(file)}
+	if filepath.IsAbs(pattern) {
+		found = []string{"/"}
 	}
-	found, err := l.glob(pattern)
-	if !strings.HasPrefix(filepath.Base(pattern), ".") {
-		found = slices.DeleteFunc(found, func(p string) bool { return strings.HasPrefix(filepath.Base(p), ".") })
+	known := true // found is there because the file says so
+	for part := range strings.SplitSeq(strings.Trim(filepath.Clean(pattern), "/"), "/") {
+		if known && !strings.ContainsAny(part, wild) {
+			found[0] = filepath.Join(found[0], part)
+			continue
+		}
+		if _, err := filepath.Match(part, ""); err != nil {
+			return nil, fmt.Errorf("found %q, expected a file name or a pattern: %w", clip(pattern), err)
+		}
+		var next []string
+		for _, dir := range found {
+			names, err := l.list(dir)
+			if !known && errors.Is(err, syscall.ENOTDIR) {
+				continue // a file among folders
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s", dir, cause(err))
+			}
+			for _, name := range names {
+				ok, _ := filepath.Match(part, name)
+				if ok && strings.HasPrefix(name, ".") == strings.HasPrefix(part, ".") {
+					next = append(next, filepath.Join(dir, name))
+				}
+			}
+		}
+		found, known = next, false
 	}
 	slices.Sort(found)
-	return found, err
+	return found, nil
 }
 
-// literal takes from a path what a pattern would mean by it.
-func literal(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+func listFolder(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, err
 }
 
 // merge reads a file and puts its tree into top.
@@ -93,6 +125,7 @@ func (l *loader) merge(top *node, f included) {
 		switch {
 		case name == "include":
 			sub.keyFault(&l.faults, "", "found in an included file, expected only in the first one (%s)", top.file)
+			l.broken = true
 		case have == nil:
 			top.keys[name] = sub
 			top.names = append(top.names, name)

@@ -57,55 +57,6 @@ func (s scalar) read(r *reader, n *node, field reflect.Value) any {
 
 func also(format string, args ...any) error { return fmt.Errorf("; "+format, args...) }
 
-func boolean() kind {
-	return scalar{"true or false", func(v any) (any, error) {
-		if b, ok := v.(bool); ok {
-			return b, nil
-		}
-		if s, ok := v.(string); ok && (s == "true" || s == "false") {
-			return nil, also("write it without quotes")
-		}
-		return nil, errWrong
-	}}
-}
-
-func integer(least, most int64) kind {
-	return scalar{fmt.Sprintf("a whole number from %d to %d", least, most), func(v any) (any, error) {
-		n, ok := v.(int64)
-		if !ok {
-			if s, is := v.(string); is {
-				if n, ok := digits(s); ok && n >= least && n <= most {
-					return nil, also("write it without quotes")
-				}
-			}
-			return nil, errWrong
-		}
-		if n < least || n > most {
-			return nil, errWrong
-		}
-		return n, nil
-	}}
-}
-
-func number(least, most float64) kind {
-	wants := fmt.Sprintf("a number from %s to %s", trimFloat(least), trimFloat(most))
-	return scalar{wants, func(v any) (any, error) {
-		var f float64
-		switch v := v.(type) {
-		case float64:
-			f = v
-		case int64:
-			f = float64(v)
-		default:
-			return nil, errWrong
-		}
-		if !(f >= least && f <= most) {
-			return nil, errWrong
-		}
-		return f, nil
-	}}
-}
-
 func trimFloat(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
 // text is any string; what it means is its owner's to say.

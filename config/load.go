@@ -6,10 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
@@ -21,7 +21,7 @@ const most = 4 << 20
 // Load reads a file and its includes. Its error is a Faults: everything that is
 // wrong, not the first of it. env is os.LookupEnv or stands in for it.
 func Load(path string, env func(string) (string, bool)) (*Config, error) {
-	l := &loader{env: env, read: readFile, glob: filepath.Glob}
+	l := &loader{env: env, read: readFile, list: listFolder}
 	text, err := l.read(path)
 	if err != nil {
 		return nil, Faults{{File: path, Message: cause(err)}}
@@ -35,12 +35,12 @@ func Parse(name, text string, env func(string) (string, bool)) (*Config, error) 
 	return (&loader{env: env}).load(name, text)
 }
 
-// loader brings the files together into one tree. read and glob are all that it
+// loader brings the files together into one tree. read and list are all that it
 // knows of the world.
 type loader struct {
 	env    func(string) (string, bool)
 	read   func(path string) (string, error)
-	glob   func(pattern string) ([]string, error)
+	list   func(dir string) ([]string, error) // the names in a folder
 	files  []string
 	broken bool // a file is missing from the tree
 	faults Faults
@@ -113,12 +113,22 @@ func invalid(text string) int {
 	return 0
 }
 
+// readFile opens without waiting: a FIFO has no end to read to, and opening one
+// would last until somebody writes to it.
 func readFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	switch i, err := f.Stat(); {
+	case err != nil:
+		return "", err
+	case i.IsDir():
+		return "", syscall.EISDIR
+	case !i.Mode().IsRegular():
+		return "", errors.New("not a regular file")
+	}
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && len(b) > most {
 		err = fmt.Errorf("more than %v, expected a configuration", Size(most))

@@ -117,9 +117,12 @@ func TestIncludesAreMerged(t *testing.T) {
 
 func TestLoadReadsNothingButTheFileAndItsIncludes(t *testing.T) {
 	var read []string
-	l := &loader{env: testEnv, glob: filepath.Glob, read: func(path string) (string, error) {
+	l := &loader{env: testEnv, read: func(path string) (string, error) {
 		read = append(read, path)
 		return readFile(path)
+	}, list: func(dir string) ([]string, error) {
+		read = append(read, dir+"/")
+		return listFolder(dir)
 	}}
 	text, err := l.read("testdata/good/included/main.toml")
 	if err != nil {
@@ -128,7 +131,8 @@ func TestLoadReadsNothingButTheFileAndItsIncludes(t *testing.T) {
 	if _, err := l.load("testdata/good/included/main.toml", text); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"testdata/good/included/main.toml", "testdata/good/included/conf.d/a.toml", "testdata/good/included/conf.d/b.toml"}
+	const at = "testdata/good/included/"
+	want := []string{at + "main.toml", at + "conf.d/", at + "conf.d/", at + "conf.d/a.toml", at + "conf.d/b.toml"}
 	if !slices.Equal(read, want) {
 		t.Errorf("got %v, want %v", read, want)
 	}
@@ -140,7 +144,7 @@ func TestDirectoryOfTheFileIsNoPattern(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "main.toml"), "include = [\"p*.toml\"]\n[listeners.web]\nbind = \":1\"\npool = \"web\"\n")
-	write(t, filepath.Join(dir, "pools.toml"), "[pools.web]\nbackends = [\"127.0.0.1:1\"]\n")
+	write(t, filepath.Join(dir, "pools.toml"), "[pools.web]\nbackends = [\"127.0.0.1:2\"]\n")
 	load(t, filepath.Join(dir, "main.toml"))
 }
 
@@ -152,10 +156,13 @@ func write(t *testing.T, path, text string) {
 }
 
 func TestFileThatCannotBeReadIsAFault(t *testing.T) {
+	large := filepath.Join(t.TempDir(), "large.toml")
+	write(t, large, strings.Repeat("\n", most+1))
 	for path, want := range map[string]string{
 		"testdata/none.toml": "testdata/none.toml: no such file or directory",
 		"testdata":           "testdata: is a directory",
-		"/dev/zero":          "/dev/zero: more than 4MiB, expected a configuration",
+		"/dev/zero":          "/dev/zero: not a regular file",
+		large:                large + ": more than 4MiB, expected a configuration",
 	} {
 		_, err := Load(path, testEnv)
 		var faults Faults

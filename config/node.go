@@ -12,16 +12,18 @@ import (
 // node is one value of a file with the place where it stands. Of value, keys
 // and items it has the one that fits its kind.
 type node struct {
-	file                    string
-	line, column            int // of the key
-	valueLine, valueColumn  int
-	path                    string // as a fault names it: pools.web.backends[1].weight
-	name                    string
-	value                   any // string, int64, float64, bool, time.Time
-	keys                    map[string]*node
-	names                   []string // of keys, in the order of the file
-	items                   []*node
-	table, list, unexpanded bool
+	file                   string
+	line, column           int // of the key
+	valueLine, valueColumn int
+	path                   string // as a fault names it: pools.web.backends[1].weight
+	name                   string
+	value                  any // string, int64, float64, bool, time.Time
+	keys                   map[string]*node
+	names                  []string // of keys, in the order of the file
+	items                  []*node
+	table, list            bool
+	unexpanded             bool // the environment lacks what value wants
+	expanded               bool // value came from the environment
 }
 
 // source is the text being turned into nodes.
@@ -60,6 +62,7 @@ func (s *source) node(value any, p *place, path, name string) *node {
 	case string:
 		x, wrong := expand(v, s.env)
 		n.value = x
+		n.expanded = wrong == "" && x != v
 		if wrong != "" {
 			n.unexpanded = true
 			n.fault(s.faults, "%s", wrong)

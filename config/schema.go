@@ -96,7 +96,7 @@ var listenerTable = &table{keys: []key{
 var (
 	prefixes    = list{item: prefix(), of: `a list of networks such as ["10.0.0.0/8"]`}
 	words       = list{item: text("a string"), of: "a list of strings"}
-	userTimeout = duration(tick, year/12, "the kernel's own")
+	userTimeout = duration(tick, 24*time.Hour, "the kernel's own") // the kernel counts milliseconds in an int
 )
 
 var routeTable = &table{keys: []key{

@@ -10,8 +10,9 @@ import (
 // is the only place where that is decided:
 //
 //   - what an operator drains or takes out gets none;
-//   - the rest gets them by tier: primaries that are up, then backups that are
-//     up, the latter when no primary can be had;
+//   - the rest gets them by tier: primaries that are up, and backups that are
+//     up when no primary is, or when all that are were tried for this client and
+//     failed; never merely because the primaries are full;
 //   - if none at all is up, those that nobody has probed yet take their place:
 //     just after the start that is better than to turn clients away;
 //   - one that is down never gets any.

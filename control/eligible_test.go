@@ -3,6 +3,7 @@ package control
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"sluice/config"
 	"sluice/state"
@@ -82,7 +83,8 @@ func TestOldVerdictIsNotForANewAddressOrCheck(t *testing.T) {
 		{"address of the one that is down", func(p *config.Pool) { p.Backends[0].Address = address(7000) }, map[string]int{"b2": 4}},
 		// Now b2 is unknown, none is up, and b1 is still down.
 		{"address of the one that is up", func(p *config.Pool) { p.Backends[1].Address = address(7000) }, map[string]int{"b2": 4}},
-		{"check", func(p *config.Pool) { p.Health.Fall = 9 }, map[string]int{"b1": 2, "b2": 2}},
+		{"settings of the check", func(p *config.Pool) { p.Health.Fall, p.Health.Interval = 9, time.Hour }, map[string]int{"b2": 4}},
+		{"type of the check", func(p *config.Pool) { p.Health.Type = "http" }, map[string]int{"b1": 2, "b2": 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := &config.Config{Pools: []config.Pool{poolOf("web", 2)}}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"sluice/config"
 	"sluice/state"
 )
 
@@ -15,11 +16,12 @@ type key struct{ pool, backend string }
 // writes result before it hands the check back.
 type check struct {
 	key
-	subject state.Subject
-	probe   probe
-	tracker tracker
-	since   time.Time // of the tracker's status
-	walk    uint64    // the last follow that found it
+	subject  state.Subject
+	probe    probe
+	settings *config.Health // of the pool's row, which a reload replaces
+	tracker  tracker
+	since    time.Time // of the tracker's status
+	walk     uint64    // the last follow that found it
 
 	due    time.Time // of the next probe
 	place  int       // in the queue; -1: not in it, since a probe is in flight
@@ -35,7 +37,7 @@ const mostHurry = 100 * time.Millisecond
 
 // soon is the earliest time for a probe out of turn.
 func (ch *check) soon(now time.Time) time.Time {
-	least := ch.began.Add(min(mostHurry, ch.subject.Check.FastInterval))
+	least := ch.began.Add(min(mostHurry, ch.settings.FastInterval))
 	if ch.began.IsZero() || least.Before(now) {
 		return now
 	}
@@ -51,9 +53,8 @@ const tick = 5 * time.Millisecond
 // is in [0, 1). Ticks are counted from zero, which must carry a monotonic
 // clock: the wall clock may be set.
 func (ch *check) next(now, zero time.Time, random float64) time.Time {
-	h := &ch.subject.Check
-	interval := ch.tracker.interval(h)
-	due := ch.began.Add(time.Duration(math.Round(float64(interval) * (1 + h.Jitter*(2*random-1)))))
+	interval := ch.tracker.interval(ch.settings)
+	due := ch.began.Add(time.Duration(math.Round(float64(interval) * (1 + ch.settings.Jitter*(2*random-1)))))
 	if interval > 20*tick {
 		due = zero.Add((due.Sub(zero) + tick - 1).Truncate(tick))
 	}
@@ -61,4 +62,13 @@ func (ch *check) next(now, zero time.Time, random float64) time.Time {
 		return ch.soon(now)
 	}
 	return due
+}
+
+// nextAnew is next after the settings have changed. Checks that they make overdue
+// are spread over one interval, or a pool would be probed all at once.
+func (ch *check) nextAnew(now, zero time.Time, random float64) time.Time {
+	if interval := ch.tracker.interval(ch.settings); now.Sub(ch.began) >= interval {
+		return now.Add(time.Duration(random * float64(interval)))
+	}
+	return ch.next(now, zero, random)
 }

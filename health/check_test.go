@@ -22,7 +22,7 @@ func TestNextProbe(t *testing.T) {
 	} {
 		h := web(1).Pools[0].Health
 		h.Interval, h.Jitter = tt.interval, 0.1
-		ch := &check{subject: state.Subject{Check: h}, began: midnight, tracker: tracker{status: state.Up}}
+		ch := &check{settings: &h, began: midnight, tracker: tracker{status: state.Up}}
 		if got := ch.next(midnight, midnight, tt.random).Sub(midnight); got != tt.want {
 			t.Errorf("%s: next after %v, want %v", tt.name, got, tt.want)
 		}

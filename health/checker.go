@@ -28,7 +28,7 @@ import (
 // mostInFlight bounds the probes that wait for an answer at one time, and so
 // the descriptors they hold. Backends that answer take well under a millisecond
 // each; it takes this many that are silent, all within one timeout, to make
-// the others late.
+// the others late, see tellLate.
 const mostInFlight = 512
 
 // Checker probes. One goroutine, that of Run, owns all of it but the reports.
@@ -46,7 +46,8 @@ type Checker struct {
 	inFlight int
 	walk     uint64 // number of the last follow
 	turned   []transition
-	blind    bool // the last probe could not be made
+	blind    bool      // the last probe could not be made
+	lookLate time.Time // not before then for probes that are late
 }
 
 // New makes a Checker; nothing is probed before Run.
@@ -79,22 +80,26 @@ func (c *Checker) Run(ctx context.Context) {
 	zero := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	pools, backends := c.follow(zero)
+	pools, backends := c.follow(zero, zero)
 	for {
 		c.launch(ctx, &inFlight)
-		if len(c.queue) > 0 && c.inFlight < mostInFlight {
-			timer.Reset(time.Until(c.queue[0].due))
-		} else {
+		switch {
+		case len(c.queue) == 0:
 			timer.Stop()
+		case c.inFlight < mostInFlight:
+			timer.Reset(time.Until(c.queue[0].due))
+		default:
+			c.tellLate(time.Now())
+			timer.Reset(time.Until(c.lookLate))
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-pools:
-			pools, backends = c.follow(time.Now())
+			pools, backends = c.follow(time.Now(), zero)
 		case <-backends:
-			pools, backends = c.follow(time.Now())
+			pools, backends = c.follow(time.Now(), zero)
 		case <-c.reports.ready:
 			c.hear(time.Now())
 		case ch := <-c.results:
@@ -118,8 +123,9 @@ func (c *Checker) launch(ctx context.Context, inFlight *sync.WaitGroup) {
 		}
 		ch.began, ch.hurry = now, false
 		c.inFlight++
+		timeout := ch.settings.Timeout
 		inFlight.Go(func() {
-			ch.result = ch.probe(ctx, ch.subject.Address, ch.subject.Check.Timeout)
+			ch.result = ch.probe(ctx, ch.subject.Address, timeout)
 			c.results <- ch
 		})
 	}
@@ -136,7 +142,7 @@ func (c *Checker) judge(ch *check, now, zero time.Time) {
 	} else {
 		c.blind = false
 		from := ch.tracker.status
-		if ch.tracker.probed(ch.result == nil, &ch.subject.Check) {
+		if ch.tracker.probed(ch.result == nil, ch.settings) {
 			c.turn(ch, from, now, "probe", probeReason(ch, from))
 		}
 	}
@@ -156,8 +162,8 @@ func (c *Checker) hear(now time.Time) {
 			continue
 		}
 		from := ch.tracker.status
-		turned := r.anew && ch.tracker.connectFailed(1, &ch.subject.Check)
-		turned = ch.tracker.connectFailed(r.inARow, &ch.subject.Check) || turned
+		turned := r.anew && ch.tracker.connectFailed(1, ch.settings)
+		turned = ch.tracker.connectFailed(r.inARow, ch.settings) || turned
 		if turned {
 			c.turn(ch, from, now, "connect", connectReason(ch, r.err))
 		}

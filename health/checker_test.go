@@ -196,7 +196,7 @@ func TestUnaskedProbeChangesNothingAndIsToldOnce(t *testing.T) {
 
 func TestProbeThatIsCancelledIsNotTold(t *testing.T) {
 	w := newWorld(web(1))
-	w.checker.follow(time.Now())
+	w.checker.follow(time.Now(), time.Now())
 	ch := w.checker.queue.take(time.Now())
 	ch.result = unasked{context.Canceled}
 	w.checker.judge(ch, time.Now(), time.Now())

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"sluice/config"
 	"sluice/state"
 )
 
@@ -17,10 +18,10 @@ const (
 )
 
 // follow makes the checks those of the backends that are there now, and deletes
-// the verdicts that are about none of them. A backend with another address or
-// other health settings is another one. What it returns is closed when it has
-// to be called again.
-func (c *Checker) follow(now time.Time) (pools, backends <-chan struct{}) {
+// the verdicts that are about none of them. A backend of another Subject is
+// another one; other settings than that are taken over as they are. What it
+// returns is closed when it has to be called again.
+func (c *Checker) follow(now, zero time.Time) (pools, backends <-chan struct{}) {
 	view := c.store.View()
 	c.walk++
 	added := 0
@@ -32,17 +33,18 @@ func (c *Checker) follow(now time.Time) (pools, backends <-chan struct{}) {
 			}
 			c.knows(pool)
 		}
-		make := c.probes[pool.Health.Type]
-		if make == nil {
+		probeOf := c.probes[pool.Health.Type]
+		if probeOf == nil {
 			continue
 		}
 		k, subject := key{b.Pool, b.Name}, state.SubjectOf(pool, b)
 		was := c.checks[k]
 		if was != nil && was.subject == subject {
 			was.walk = c.walk
+			c.resettle(was, &pool.Health, now, zero)
 			continue
 		}
-		ch := &check{key: k, subject: subject, probe: make(pool.Health), since: now, walk: c.walk, place: -1}
+		ch := &check{key: k, subject: subject, probe: probeOf(pool.Health), settings: &pool.Health, since: now, walk: c.walk, place: -1}
 		c.checks[k] = ch
 		delay := time.Duration(max(0, added-atOnce)) * min(gap, pool.Health.Interval/time.Duration(added+1))
 		c.queue.at(ch, now.Add(delay))
@@ -52,7 +54,7 @@ func (c *Checker) follow(now time.Time) (pools, backends <-chan struct{}) {
 			if was.tracker.status != state.Unknown {
 				c.tell(transition{
 					check: ch, from: was.tracker.status, to: state.Unknown, after: now.Sub(was.since),
-					by: "reload", reason: "its address or its health settings have changed",
+					by: "reload", reason: "its address or its type of health check has changed",
 				})
 			}
 		}
@@ -65,6 +67,16 @@ func (c *Checker) follow(now time.Time) (pools, backends <-chan struct{}) {
 	}
 	c.clear(view)
 	return view.Changed(state.Pools), view.Changed(state.Backends)
+}
+
+// resettle gives a check the settings of its pool. What is known of the backend
+// stays, and so does a first probe that is still to come.
+func (c *Checker) resettle(ch *check, h *config.Health, now, zero time.Time) {
+	same := *ch.settings == *h
+	ch.settings = h
+	if !same && ch.place >= 0 && !ch.began.IsZero() {
+		c.queue.at(ch, ch.nextAnew(now, zero, c.random()))
+	}
 }
 
 // knows says so if there is no such health check: the config lets none through,

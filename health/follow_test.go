@@ -47,7 +47,11 @@ func TestChangedBackendLosesItsVerdict(t *testing.T) {
 		{"weight and place", func(p *config.Pool) { p.Backends[0].Weight = 9; slices.Reverse(p.Backends) }, true},
 		{"policy", func(p *config.Pool) { p.Policy = "maglev" }, true},
 		{"address", func(p *config.Pool) { p.Backends[0].Address = address(77) }, false},
-		{"health settings", func(p *config.Pool) { p.Health.Fall = 7 }, false},
+		{"timing", func(p *config.Pool) {
+			h := &p.Health
+			h.Interval, h.FastInterval, h.DownInterval, h.Timeout, h.Jitter = time.Minute, time.Second, time.Hour, 3*time.Second, 0.5
+		}, true},
+		{"rise and fall", func(p *config.Pool) { p.Health.Rise, p.Health.Fall = 7, 7 }, true},
 		{"health type", func(p *config.Pool) { p.Health.Type = none }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +87,7 @@ func TestChangedBackendIsLoggedOnce(t *testing.T) {
 		cfg.Pools[0].Backends[0].Address = address(77)
 		w.reload(cfg)
 		synctest.Wait()
-		want := []string{"web/b1 unknown: its address or its health settings have changed", "web/b1 up: the first probe was good"}
+		want := []string{"web/b1 unknown: its address or its type of health check has changed", "web/b1 up: the first probe was good"}
 		if got := w.lines(); !slices.Equal(got, want) {
 			t.Errorf("logged %q, want %q", got, want)
 		}

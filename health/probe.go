@@ -13,7 +13,8 @@ import (
 // returns within the timeout, and at once when ctx is done.
 type probe func(ctx context.Context, a config.Address, timeout time.Duration) error
 
-// probes makes the probe of each type of health check.
+// probes makes the probe of each type of health check. Of the settings it uses
+// only what a state.Subject holds: a probe outlives a change of the others.
 var probes = map[string]func(config.Health) probe{
 	"tcp": newTCP,
 }

@@ -77,7 +77,7 @@ func TestConnectThatFailsDuringAProbeBringsAnother(t *testing.T) {
 
 func TestReportsTakenTogetherKeepTheNewRow(t *testing.T) {
 	w := newWorld(web(1))
-	w.checker.follow(time.Now())
+	w.checker.follow(time.Now(), time.Now())
 	ch := w.checker.checks[key{"web", "b1"}]
 	ch.tracker = tracker{status: state.Up, connects: 4, forgiven: 4}
 	for n := range uint32(3) {

@@ -45,7 +45,10 @@ func probeTCP(ctx context.Context, a config.Address, timeout time.Duration) erro
 		errno = sys.Connect(fd, &to)
 	}
 	if errno != syscall.EALREADY {
-		sys.Close(fd)
+		defer sys.Close(fd)
+		if errno == syscall.EAGAIN && a.Unix != "" {
+			return insist(ctx, fd, &to, a, timeout)
+		}
 		return connectError(a, errno)
 	}
 	f := os.NewFile(uintptr(fd), "probe") // f owns fd from here on
@@ -79,6 +82,30 @@ func await(ctx context.Context, f *os.File, to *sys.Sockaddr, a config.Address, 
 	return unasked{err}
 }
 
+// askAgain is how long a connect to a full queue waits for the next try.
+const askAgain = 10 * time.Millisecond
+
+// insist connects to a unix socket whose queue is full. The kernel says so at
+// once and has no event for the first free place.
+func insist(ctx context.Context, fd int, to *sys.Sockaddr, a config.Address, timeout time.Duration) error {
+	late := time.NewTimer(timeout)
+	defer late.Stop()
+	again := time.NewTicker(askAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return unasked{ctx.Err()}
+		case <-late.C:
+			return fmt.Errorf("connect %v: queue full for %v", a, timeout)
+		case <-again.C:
+			if errno := sys.Connect(fd, to); errno != syscall.EAGAIN {
+				return connectError(a, errno)
+			}
+		}
+	}
+}
+
 // connectError is nil if a connect succeeded. What this machine lacks is not
 // held against the backend.
 func connectError(a config.Address, errno syscall.Errno) error {
@@ -87,6 +114,10 @@ func connectError(a config.Address, errno syscall.Errno) error {
 		return nil
 	case syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM:
 		return unasked{fmt.Errorf("connect %v: %w", a, errno)}
+	case syscall.EINVAL: // what the kernel says of a link-local address without its interface
+		if zone := a.TCP.Addr().Zone(); zone != "" {
+			return fmt.Errorf("connect %v: no interface %s", a, zone)
+		}
 	}
 	return fmt.Errorf("connect %v: %w", a, errno)
 }

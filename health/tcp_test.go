@@ -38,7 +38,7 @@ func listen(t *testing.T, network, at string) (net.Listener, config.Address) {
 
 // full listens with a backlog that is full: on TCP the kernel answers no SYN
 // any more.
-func full(t *testing.T, at *sys.Sockaddr) {
+func full(t *testing.T, at *sys.Sockaddr) (listener int) {
 	t.Helper()
 	fd, errno := sys.Socket(at.Family())
 	if errno != 0 {
@@ -60,6 +60,7 @@ func full(t *testing.T, at *sys.Sockaddr) {
 		t.Cleanup(func() { sys.Close(c) })
 		sys.Connect(c, at)
 	}
+	return fd
 }
 
 func TestProbeFindsAListenerUp(t *testing.T) {
@@ -108,7 +109,7 @@ func TestProbeSaysWhyNot(t *testing.T) {
 		{"refused", gone, fmt.Sprintf("connect %v: connection refused", gone)},
 		{"no answer", silent, fmt.Sprintf("connect %v: no answer within 100ms", silent)},
 		{"no socket", config.Address{Unix: path + "x"}, fmt.Sprintf("connect unix:%sx: no such file or directory", path)},
-		{"unix with a full backlog", config.Address{Unix: path}, fmt.Sprintf("connect unix:%s: resource temporarily unavailable", path)},
+		{"unix with a full backlog", config.Address{Unix: path}, fmt.Sprintf("connect unix:%s: queue full for 100ms", path)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			testnet.Leaks(t)
@@ -135,6 +136,41 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	began := time.Now()
 	time.AfterFunc(20*time.Millisecond, cancel)
 	err := probeTCP(ctx, config.Address{TCP: at.AddrPort()}, time.Minute)
+	if _, ok := err.(unasked); !ok || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that nothing is said of the backend", err)
+	}
+	if d := time.Since(began); d > 30*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
+
+func TestProbeWaitsForAPlaceInTheQueue(t *testing.T) {
+	testnet.Leaks(t)
+	path := filepath.Join(t.TempDir(), "s")
+	at := sys.UnixAddr(path)
+	l := full(t, &at)
+	if e := ask(config.Address{Unix: path}, 10*time.Millisecond); e == nil {
+		t.Fatal("the queue is not full")
+	}
+	time.AfterFunc(20*time.Millisecond, func() {
+		if c, errno := sys.Accept(l, new(sys.Sockaddr)); errno == 0 {
+			sys.Close(c)
+		}
+	})
+	if err := ask(config.Address{Unix: path}, time.Minute); err != nil {
+		t.Errorf("probe: %v", err)
+	}
+}
+
+func TestProbeInAFullQueueEndsWithItsContext(t *testing.T) {
+	testnet.Leaks(t)
+	path := filepath.Join(t.TempDir(), "s")
+	at := sys.UnixAddr(path)
+	full(t, &at)
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	time.AfterFunc(20*time.Millisecond, cancel)
+	err := probeTCP(ctx, config.Address{Unix: path}, time.Minute)
 	if _, ok := err.(unasked); !ok || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that nothing is said of the backend", err)
 	}
@@ -204,6 +240,20 @@ func TestOwnWantIsNotHeldAgainstTheBackend(t *testing.T) {
 		if _, got := connectError(a, errno).(unasked); got != want {
 			t.Errorf("%v: unasked %v, want %v", errno, got, want)
 		}
+	}
+}
+
+func TestInterfaceThatIsNotThereIsNamed(t *testing.T) {
+	a := config.Address{TCP: netip.MustParseAddrPort("[fe80::1%nosuch]:80")}
+	err := connectError(a, syscall.EINVAL)
+	if want := "connect [fe80::1%nosuch]:80: no interface nosuch"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if !hasIPv6() {
+		testnet.Skip(t, "no IPv6 on loopback")
+	}
+	if got := ask(a, time.Second); got == nil || got.Error() != err.Error() {
+		t.Errorf("got %v, want %v", got, err)
 	}
 }
 

@@ -71,8 +71,8 @@ func probeReason(ch *check, from state.Status) string {
 		return ch.result.Error()
 	case from == state.Unknown:
 		return "the first probe was good"
-	case ch.subject.Check.Rise > 1:
-		return fmt.Sprintf("%d good probes in a row", ch.subject.Check.Rise)
+	case ch.settings.Rise > 1:
+		return fmt.Sprintf("%d good probes in a row", ch.settings.Rise)
 	}
 	return "a good probe"
 }

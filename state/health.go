@@ -29,16 +29,17 @@ type Health struct {
 	Reason        string    // of the transition, for people
 }
 
-// Subject is what a verdict is about. A reload can give a name another address
-// or another check before health hears of it; a verdict on the old one must
-// not be taken for one on the new.
+// Subject is what a verdict is about: whom is asked, and what. A reload can
+// give a name another address or another type of check before health hears of
+// it; a verdict on the old one must not be taken for one on the new. When it is
+// asked, and how many answers make a verdict, changes none that there is.
 type Subject struct {
 	Address config.Address
-	Check   config.Health
+	Type    string // of the check
 }
 
 // SubjectOf is what a verdict on b, a backend of p, has to be about.
-func SubjectOf(p *Pool, b *Backend) Subject { return Subject{b.Address, p.Health} }
+func SubjectOf(p *Pool, b *Backend) Subject { return Subject{b.Address, p.Health.Type} }
 
 // Healths are the verdicts on the backends of a pool, by backend.
 func (v *View) Healths(pool string) iter.Seq[*Health] { return all[Health](v.txn, Healths, pool) }

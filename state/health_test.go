@@ -3,6 +3,7 @@ package state
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestHealthRowsComeAndGo(t *testing.T) {
@@ -41,6 +42,10 @@ func TestVerdictIsAboutItsSubjectOnly(t *testing.T) {
 	moved.Address = address(9009)
 	stricter := *p
 	stricter.Health.Fall++
+	slower := *p
+	slower.Health.Interval, slower.Health.Timeout, slower.Health.Jitter = time.Hour, time.Minute, 0.5
+	other := *p
+	other.Health.Type = "none"
 	for _, tt := range []struct {
 		name string
 		p    *Pool
@@ -50,7 +55,9 @@ func TestVerdictIsAboutItsSubjectOnly(t *testing.T) {
 		{"nothing changed", p, b, true},
 		{"weight", p, &heavier, true},
 		{"address", p, &moved, false},
-		{"health settings", &stricter, b, false},
+		{"what it takes to turn", &stricter, b, true},
+		{"when it is asked", &slower, b, true},
+		{"what is asked", &other, b, false},
 	} {
 		if got := SubjectOf(tt.p, tt.b) == was; got != tt.same {
 			t.Errorf("%s: same subject: %v, want %v", tt.name, got, tt.same)
