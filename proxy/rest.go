@@ -23,11 +23,12 @@ func slack(n int32) int32 { return 4 + n/8 }
 // that rest and have not.
 func (w *worker) restAfterAccept() {
 	s := w.server
-	if len(s.workers) == 1 {
+	n := len(s.workers)
+	if n == 1 {
 		return
 	}
 	mine := w.load.Load()
-	other := s.workers[w.random.Uint64()%uint64(len(s.workers))]
+	other := s.workers[(w.id+1+int(w.random.Uint64()%uint64(n-1)))%n]
 	if has := other.load.Load(); mine > has+slack(has) && !w.resting.Load() {
 		w.rest()
 	}

@@ -21,6 +21,7 @@ import (
 // worker's own: mailSlot is its mailbox, any other slot the number of a door.
 type worker struct {
 	server *Server
+	id     int // place in server.workers
 	ep     int
 	events sys.Events
 
@@ -69,7 +70,7 @@ const (
 const spin = 2 * time.Millisecond
 
 func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
-	w := &worker{server: s, random: rand.NewPCG(rand.Uint64(), uint64(id)), ring: newRing(), live: s.live.Load()}
+	w := &worker{server: s, id: id, random: rand.NewPCG(rand.Uint64(), uint64(id)), ring: newRing(), live: s.live.Load()}
 	var err error
 	if w.ep, err = sys.EpollCreate(); err != nil {
 		return nil, err
