@@ -104,9 +104,9 @@ func (p plan) send(c testnet.Conn) error {
 
 // receive reads what the other side's plan sends.
 func (p plan) receive(c net.Conn, other plan) error {
-	var r io.Reader = c
+	r := testnet.PastMarks(c)
 	if p.slow {
-		r = &slowReader{c, rand.New(rand.NewPCG(uint64(p.stream), 7))}
+		r = &slowReader{r, rand.New(rand.NewPCG(uint64(p.stream), 7))}
 	}
 	return other.stream.Receive(r, other.sends)
 }

@@ -33,7 +33,7 @@ func TestUrgentByteNeitherEndsNorCorruptsAStream(t *testing.T) {
 				got := make(chan error, 1)
 				front, _, proxy := p.Serve(t, func(_ context.Context, c testnet.Conn) {
 					if way == "up" {
-						got <- testnet.Stream(1).Receive(c, 2*half)
+						got <- testnet.Stream(1).Receive(testnet.PastMarks(c), 2*half)
 						return
 					}
 					got <- halves(c)
@@ -45,7 +45,7 @@ func TestUrgentByteNeitherEndsNorCorruptsAStream(t *testing.T) {
 					testnet.Must(t, "what the backend received", <-got)
 					c.Close()
 				} else {
-					testnet.Must(t, "receive", testnet.Stream(1).Receive(c, 2*half))
+					testnet.Must(t, "receive", testnet.Stream(1).Receive(testnet.PastMarks(c), 2*half))
 					testnet.Must(t, "send", <-got)
 					c.Close()
 				}
@@ -80,7 +80,7 @@ func TestUrgentByteArrivesAsUrgent(t *testing.T) {
 						return err == nil
 					})
 					normal := make([]byte, 10)
-					if _, err := io.ReadFull(to, normal); err != nil || got != mark || string(normal) != "1234567890" {
+					if _, err := io.ReadFull(testnet.PastMarks(to), normal); err != nil || got != mark || string(normal) != "1234567890" {
 						t.Fatalf("got urgent %q and normal %q, %v, want %q", got, normal, err, mark)
 					}
 				}
@@ -94,7 +94,7 @@ func TestUrgentByteAtTheVeryEndOrAlone(t *testing.T) {
 		for _, n := range []int64{0, 1, 1000} {
 			got := make(chan error, 1)
 			front, _, _ := p.Serve(t, func(_ context.Context, c testnet.Conn) {
-				got <- testnet.Stream(1).Receive(c, n)
+				got <- testnet.Stream(1).Receive(testnet.PastMarks(c), n)
 			}, nil)
 			c := testnet.Dial(t, front)
 			testnet.Must(t, "send", testnet.Stream(1).Send(c, n))

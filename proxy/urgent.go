@@ -36,6 +36,11 @@ func (w *worker) hop(slot uint32, c *conn, s side) {
 		return
 	}
 	n, e := sys.Receive(s.source, &b)
+	// A pending signal, such as those the Go scheduler sends, makes a read at the
+	// mark say EAGAIN before it has stepped over.
+	for e == syscall.EAGAIN && sys.AtMark(s.source) {
+		n, e = sys.Receive(s.source, &b)
+	}
 	switch {
 	case n == 1:
 		i := w.bufs.take()

@@ -28,7 +28,7 @@ func TestUrgentByteIsCarried(t *testing.T) {
 					return err == nil
 				})
 				urgent <- b
-				rest, err := io.ReadAll(c)
+				rest, err := io.ReadAll(testnet.PastMarks(c))
 				if err != nil {
 					t.Error(err)
 				}

@@ -1,10 +1,14 @@
 package testnet
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -113,5 +117,25 @@ func SmallReceiveBuffer(d *net.Dialer, bytes int) {
 		return raw.Control(func(fd uintptr) {
 			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes)
 		})
+	}
+}
+
+// PastMarks reads c where urgent bytes may be about. At the mark of one, a read
+// that a signal interrupts says EAGAIN although more is there, and Go, which
+// signals its threads to take turns, then waits for an event that has been. So
+// a read that comes to nothing for a while is made again.
+func PastMarks(c net.Conn) io.Reader { return pastMarks{c} }
+
+type pastMarks struct{ c net.Conn }
+
+func (r pastMarks) Read(p []byte) (int, error) {
+	for end := time.Now().Add(time.Minute); ; {
+		r.c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		n, err := r.c.Read(p)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(end) {
+			continue
+		}
+		r.c.SetReadDeadline(end)
+		return n, err
 	}
 }
