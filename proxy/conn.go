@@ -84,6 +84,7 @@ type flags uint16
 
 const (
 	queued         flags = 1 << iota // on the worker's ready list
+	inDoubt                          // on the worker's list of doubts
 	copied                           // relayed by read and write
 	hasAddress                       // address and port are set
 	clientOut                        // the client's socket is registered for OUT

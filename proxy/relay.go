@@ -82,6 +82,9 @@ func (w *worker) relay(slot uint32, c *conn) {
 		w.broke(slot, c)
 		return
 	}
+	if c.up.Doubted() || c.down.Doubted() {
+		w.doubt(slot, c)
+	}
 	switch {
 	case up == relay.Done && down == relay.Done:
 		w.close(slot, c, false)

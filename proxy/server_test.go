@@ -30,8 +30,14 @@ type plane struct {
 // newPlane listens on a free port and relays to the backends.
 func newPlane(t *testing.T, change func(*Listener, *Pool), backends ...string) *plane {
 	t.Helper()
+	return newPlaneWith(t, Options{Workers: 2}, change, backends...)
+}
+
+func newPlaneWith(t *testing.T, o Options, change func(*Listener, *Pool), backends ...string) *plane {
+	t.Helper()
 	p := &plane{t: t, closed: make(chan *Record, 1<<16)}
-	s, err := New(Options{Workers: 2, Record: func(r *Record) { p.closed <- r }})
+	o.Record = func(r *Record) { p.closed <- r }
+	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

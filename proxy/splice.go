@@ -16,6 +16,10 @@ const (
 	pinnedMost  = 64 << 20 // bytes in a worker's pipes beyond which no fill is long
 	// shortMessage is a fill that tells of an interactive flow.
 	shortMessage = 16 << 10
+	// tinyPiece is a size in bytes that the pieces of a stream hardly ever have
+	// on average: a pipe that holds less than so much a slot is not full, though
+	// that is not proven. See doubts.go.
+	tinyPiece = 64
 )
 
 func (w *worker) fillLength(s *stream) int {
@@ -54,7 +58,10 @@ func (w *worker) fill(c *conn, s side) {
 			w.shortAt = w.now
 		}
 		s.full = n == want
-		s.Filled(n, n < p.slots && n < want && !s.sourceUnix)
+		proof := n < p.slots && n < want && !s.sourceUnix
+		if s.Filled(n, proof); !proof && n < p.slots*tinyPiece {
+			s.Doubt()
+		}
 		return
 	}
 	w.pipes.give(i)

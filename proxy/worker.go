@@ -45,6 +45,7 @@ type worker struct {
 	scarce  syscall.Errno // why a backend got no socket
 	shortAt int64         // when a flow that is no bulk transfer last had a short message
 	leaving bool
+	doubts  doubts
 
 	saidShort bool // the notice that pipes are short was given
 
@@ -135,6 +136,7 @@ func (w *worker) turn(n int) {
 		w.dispatch(w.events.At(i))
 	}
 	w.runReady()
+	w.recheck(w.crowd == 0)
 	w.wheel.advance(w.now, w.fire)
 	w.keepHouse()
 	if w.seen.Load() != w.live.version {
@@ -149,11 +151,15 @@ func (w *worker) wait() int {
 		return sys.EpollSpin(w.ep, &w.events, 0)
 	}
 	ms := w.until()
+	if w.doubts.rested {
+		w.doubts.rested = false
+		return w.sleep(ms)
+	}
 	short := int(spin / time.Millisecond)
 	if ms >= 0 && ms <= short {
 		return sys.EpollSpin(w.ep, &w.events, ms)
 	}
-	if n := sys.EpollSpin(w.ep, &w.events, short); n > 0 {
+	if n := sys.EpollSpin(w.ep, &w.events, short); n > 0 || len(w.doubts.list) > 0 {
 		return n
 	}
 	return w.sleep(ms)

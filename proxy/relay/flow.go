@@ -56,6 +56,7 @@ const (
 	broken                    // the source broke: what follows it is a reset
 	cut                       // the sink broke: bytes were, or would be, lost
 	over                      // nothing more will happen
+	doubted                   // the source is probably empty, though that is not proven
 )
 
 // Init makes a Flow whose sink has room and whose source waits for its first
@@ -67,15 +68,15 @@ func (f *Flow) Turn(fills uint8) { f.fills = fills }
 
 // Readable says that the source had an event: bytes, an end or an error may
 // be there.
-func (f *Flow) Readable() { f.bits |= readable }
+func (f *Flow) Readable() { f.bits = f.bits&^doubted | readable }
 
 // Final says that the source had its last event (it has ended or broken), so
 // that it must be read to the end without waiting for another.
-func (f *Flow) Final() { f.bits |= readable | final }
+func (f *Flow) Final() { f.bits = f.bits&^doubted | readable | final }
 
 // Marked says that an urgent byte is ahead in the source. A fill stops before
 // it, so a short fill is no proof of anything until the source was seen empty.
-func (f *Flow) Marked() { f.bits |= readable | marked }
+func (f *Flow) Marked() { f.bits = f.bits&^doubted | readable | marked }
 
 // Writable says that the sink had an event: it has room, or is broken.
 func (f *Flow) Writable() { f.bits |= writable }
@@ -92,7 +93,7 @@ func (f *Flow) Next() Op {
 		return Drain
 	case b&ended != 0:
 		return Shut
-	case b&readable == 0:
+	case b&(readable|doubted) != readable:
 		return Wait
 	case b&urgent != 0:
 		if b&writable == 0 {
@@ -116,6 +117,22 @@ func (f *Flow) Filled(n int, proof bool) {
 		f.bits &^= readable
 	}
 }
+
+// Doubt says, after Filled, that the fill was so short that the source is
+// probably empty. The Flow then waits for an event, as if it were, but keeps
+// its latch: Recheck has to be called before long, since bytes that a pipe had
+// no slot for cause no event. It is not believed where proof would not be.
+func (f *Flow) Doubt() {
+	if f.bits&(final|marked) == 0 {
+		f.bits |= doubted
+	}
+}
+
+// Doubted reports whether the Flow waits on a Doubt.
+func (f *Flow) Doubted() bool { return f.bits&(doubted|readable|over) == doubted|readable }
+
+// Recheck ends a Doubt: the source is asked again.
+func (f *Flow) Recheck() { f.bits &^= doubted }
 
 // SourceEmpty says that a fill found nothing and the source does not stand at
 // a mark, or that the urgent byte itself has not come yet. Whatever comes will

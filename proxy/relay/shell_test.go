@@ -12,6 +12,9 @@ type machine interface {
 	Writable()
 	Next() Op
 	Filled(n int, proof bool)
+	Doubt()
+	Doubted() bool
+	Recheck()
 	SourceEmpty()
 	SourceEnded()
 	SourceBroke()
@@ -42,6 +45,8 @@ type shell struct {
 	markIsEnd   bool // believes zero at a mark to be the end
 	resetIsEnd  bool // believes zero after a reset to be the end
 	againIsTrue bool // believes "again" at a mark
+
+	doubts bool // puts off asking a source that is probably empty
 }
 
 // turnOps bounds the operations of one turn, far above what any needs.
@@ -119,6 +124,9 @@ func (s *shell) filled(n int, out outcome) {
 	switch out {
 	case moved:
 		f.Filled(n, proof)
+		if s.doubts && !proof && n%2 == 1 { // any rule will do that draws nothing
+			f.Doubt()
+		}
 	case again:
 		if f.AtMark() && k.atMark() && !s.againIsTrue {
 			f.SourceUrgent()

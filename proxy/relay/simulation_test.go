@@ -40,7 +40,7 @@ type world struct {
 func newWorld(roll func(int) int, f machine) *world {
 	w := &world{}
 	k := newKernel(roll)
-	w.shell = shell{f: f, k: k, fills: uint8(1 + roll(4))}
+	w.shell = shell{f: f, k: k, fills: uint8(1 + roll(4)), doubts: true}
 	w.say = func(format string, args ...any) { w.history = append(w.history, fmt.Sprintf(format, args...)) }
 	k.tcp = roll(5) > 0
 	k.slots = 1 << roll(7)
@@ -120,7 +120,7 @@ func (w *world) step() bool {
 		}
 	}
 	if total == 0 {
-		return false
+		return w.recheck()
 	}
 	pick := roll(total)
 	for i, c := range kinds {
@@ -132,6 +132,18 @@ func (w *world) step() bool {
 			break
 		}
 	}
+	return true
+}
+
+// recheck is what is left to do when nothing else is: to ask a source that was
+// taken for empty without proof.
+func (w *world) recheck() bool {
+	if !w.f.Doubted() {
+		return false
+	}
+	w.say("recheck")
+	w.f.Recheck()
+	w.ready = true
 	return true
 }
 

@@ -27,7 +27,10 @@ type (
 	losesTheLost        struct{ Flow }
 	finIsForgotten      struct{ Flow }
 	latchlessHop        struct{ Flow }
+	doubtsForGood       struct{ Flow }
 )
+
+func (f *doubtsForGood) Doubted() bool { return false }
 
 func (f *anyShortFillEmpties) Filled(n int, proof bool) {
 	f.Flow.Filled(n, proof)
@@ -134,6 +137,7 @@ func TestSimulationCatchesWrongFlows(t *testing.T) {
 		fault string // what must be found, among others
 	}{
 		{"any short fill empties the source", func() machine { return new(anyShortFillEmpties) }, nil, "lost wakeup"},
+		{"a doubt is never cleared up", func() machine { return new(doubtsForGood) }, nil, "lost wakeup"},
 		{"a short drain fills the sink", func() machine { return new(shortDrainIsFull) }, nil, "lost wakeup"},
 		{"proof is believed before an end", func() machine { return new(proofBeatsFinal) }, nil, "lost wakeup"},
 		{"proof is believed before a mark", func() machine { return new(proofBeatsMark) }, nil, "lost wakeup"},
