@@ -144,17 +144,18 @@ func cutPort(s string) (host, port string, err error) {
 }
 
 func parsePath(path string) (Address, error) {
+	clean := filepath.Clean(path)
 	switch {
 	case !strings.HasPrefix(path, "/"):
 		return Address{}, fmt.Errorf("a socket's path is absolute: %q", "unix:/path")
-	case strings.HasSuffix(path, "/"):
-		return Address{}, errors.New("a socket's path does not end in a slash")
+	case strings.HasSuffix(path, "/") || clean == "/":
+		return Address{}, errors.New("a socket's path names a file, not a folder")
 	case len(path) > longestPath:
 		return Address{}, fmt.Errorf("a socket's path has at most %d bytes, this one has %d", longestPath, len(path))
 	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return Address{}, errors.New("a socket's path has no control characters")
 	}
-	return Address{Unix: filepath.Clean(path)}, nil
+	return Address{Unix: clean}, nil
 }
 
 // isHostName reports whether s could be looked up, rather than being an

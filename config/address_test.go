@@ -101,7 +101,7 @@ func TestLongestPathIsTheKernels(t *testing.T) {
 // FuzzAddress: what is taken is one whole address, and its String is taken as
 // the same.
 func FuzzAddress(f *testing.F) {
-	for _, s := range []string{":8080", "[fe80::1%lo]:1", "localhost:1", "unix:/a/b", "fd:x", "::1:80", "[::ffff:1.2.3.4]:5", "[]:1", "]:[", "a:b:c"} {
+	for _, s := range []string{":8080", "[fe80::1%lo]:1", "localhost:1", "unix:/a/b", "unix:/.", "unix:/a/..", "fd:x", "::1:80", "[::ffff:1.2.3.4]:5", "[]:1", "]:[", "a:b:c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
