@@ -42,7 +42,7 @@ func TestParseBind(t *testing.T) {
 		{"[zz::]:80", Address{}, "not an IP address"},
 		{"example.com:80", Address{}, `discovery type "dns"`},
 		{"1.2.3:80", Address{}, "not an IP address"},
-		{"unix:/run/", Address{}, "slash"},
+		{"unix:/run/", Address{}, "not a folder"},
 		{"unix:", Address{}, "absolute"},
 		{"unix:@web", Address{}, "absolute"},
 		{"unix:/a\x00b", Address{}, "control"},
