@@ -62,6 +62,10 @@ func (p *process) logStop(reset int) {
 		zap.Uint64("retries", s.Retries),
 		zap.Uint64("paused", s.Paused),
 		zap.Uint64("accept_failed", s.AcceptFails),
+		zap.Uint64("connect_failed", s.ConnectFails),
+		zap.Uint64("fills_without_pipe", s.PipeFails),
+		zap.Uint64("splice_refused", s.SpliceRefused),
+		zap.Uint64("urgent_lost", s.UrgentLost),
 		zap.Uint64("records_dropped", s.Dropped),
 		zap.Stringer("uptime", time.Since(p.began).Round(time.Millisecond)))
 }

@@ -209,11 +209,11 @@ func (w *worker) another(slot uint32, c *conn, e syscall.Errno) bool {
 
 // refuse ends a conn for which no backend could be picked.
 func (w *worker) refuse(slot uint32, c *conn, v balancer.Verdict) {
-	if c.tried.Len() > 0 {
-		// The cause is that of the last connect.
-	} else if v == balancer.NoneUp {
+	switch {
+	case c.tried.Len() > 0: // the cause is that of the last connect
+	case v == balancer.NoneUp:
 		c.cause = NoBackend
-	} else {
+	default:
 		c.cause = BackendsFull
 	}
 	w.turnAway(slot, c)

@@ -38,26 +38,25 @@ func (w *worker) recheck(idle bool) {
 	if len(w.doubts.list) == 0 || !idle && w.now-w.doubts.since < askAfter {
 		return
 	}
-	w.doubts.since = w.now
 	list := w.doubts.list
 	w.doubts.list = w.doubts.spare[:0] // relay may put conns on it anew
 	for _, d := range list {
 		c := w.slab.at(d.slot)
-		if c.generation != d.generation || !c.up.Doubted() && !c.down.Doubted() {
-			if c.generation == d.generation {
-				c.flags &^= inDoubt
-			}
-			continue
-		}
-		if !idle && w.now-c.lastMove < askAfter {
-			w.doubts.list = append(w.doubts.list, d)
+		if c.generation != d.generation {
 			continue
 		}
 		c.flags &^= inDoubt
-		c.up.Recheck()
-		c.down.Recheck()
-		w.relay(d.slot, c)
+		switch {
+		case !c.up.Doubted() && !c.down.Doubted(): // answered in passing
+		case !idle && w.now-c.lastMove < askAfter:
+			w.doubt(d.slot, c)
+		default:
+			c.up.Recheck()
+			c.down.Recheck()
+			w.relay(d.slot, c)
+		}
 	}
 	w.doubts.spare = list
+	w.doubts.since = w.now
 	w.doubts.rested = idle && len(w.doubts.list) == 0
 }

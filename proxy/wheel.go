@@ -20,7 +20,6 @@ type wheel struct {
 	full   [levels]uint64
 	heads  [levels][64]uint32
 	timers func(slot uint32) *timer
-	count  int
 }
 
 const (
@@ -52,7 +51,6 @@ func (w *wheel) arm(slot uint32, at int64) {
 	}
 	t.deadline = min(max(tick(at), w.now+1), farthest)
 	w.link(slot, t)
-	w.count++
 }
 
 // disarm forgets slot's timer, if it has one.
@@ -73,7 +71,6 @@ func (w *wheel) disarm(slot uint32) {
 		}
 	}
 	*t = timer{}
-	w.count--
 }
 
 // advance moves time on to now and calls fire with every slot that is due. A

@@ -15,7 +15,7 @@ import (
 // epoll, pipes, timers and conns. Nobody else touches what it owns; others
 // post it a message.
 //
-// An epoll datum is two halves: a slot and a generation for a client's socket,
+// What an epoll holds for a socket, its token, is two halves: a slot and a generation for a client's socket,
 // the same with backendSide set for a backend's. A late event of a closed conn
 // finds another generation in the slot and is dropped. Generation 0 is the
 // worker's own: mailSlot is its mailbox, any other slot the number of a door.
@@ -80,27 +80,30 @@ func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
 		sys.Close(w.ep)
 		return nil, err
 	}
-	// Twice as many as there may be: conns that end while they stand on the
-	// ready list keep their slot until their turn.
-	if w.slab, err = newSlab(2 * conns); err != nil {
+	if err := w.equip(conns, pipeSize); err != nil {
 		w.shut()
 		sys.Close(w.mail.fd)
 		return nil, err
-	}
-	if w.pipes, err = newPipes(pipeSize, &s.pipes); err != nil {
-		w.shut()
-		sys.Close(w.mail.fd)
-		return nil, err
-	}
-	if e := sys.EpollAdd(w.ep, w.mail.fd, sys.In|sys.Edge, mailSlot, 0); e != 0 {
-		w.shut()
-		sys.Close(w.mail.fd)
-		return nil, e
 	}
 	w.wheel.timers = func(slot uint32) *timer { return &w.slab.at(slot).timer }
 	w.now = s.clock()
 	w.wheel.now = uint64(w.now) >> tickShift
 	return w, nil
+}
+
+func (w *worker) equip(conns, pipeSize int) (err error) {
+	// Twice as many as there may be: conns that end while they stand on the
+	// ready list keep their slot until their turn.
+	if w.slab, err = newSlab(2 * conns); err != nil {
+		return err
+	}
+	if w.pipes, err = newPipes(pipeSize, &w.server.pipes); err != nil {
+		return err
+	}
+	if e := sys.EpollAdd(w.ep, w.mail.fd, sys.In|sys.Edge, mailSlot, 0); e != 0 {
+		return e
+	}
+	return nil
 }
 
 // shut gives back what newWorker took. The mailbox is closed apart, when nobody
@@ -127,9 +130,7 @@ func (w *worker) run() {
 // turn is one round of the loop over n events.
 func (w *worker) turn(n int) {
 	w.now = w.server.clock()
-	if l := w.server.live.Load(); l != w.live {
-		w.live = l
-	}
+	w.live = w.server.live.Load()
 	w.ready.round()
 	w.crowd = n + w.ready.count
 	for i := range n {

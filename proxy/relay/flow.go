@@ -187,15 +187,6 @@ func (f *Flow) Over() bool { return f.bits&over != 0 }
 // Ended reports whether the source has ended cleanly.
 func (f *Flow) Ended() bool { return f.bits&ended != 0 }
 
-// Broken reports whether the source broke.
-func (f *Flow) Broken() bool { return f.bits&broken != 0 }
-
-// Cut reports whether the sink broke.
-func (f *Flow) Cut() bool { return f.bits&cut != 0 }
-
-// Stalled reports whether bytes wait for room in the sink.
-func (f *Flow) Stalled() bool { return f.pending > 0 && f.bits&writable == 0 }
-
 // EndIsCertain reports whether a read that comes to nothing is the source's
 // end: an event has told of the end, and none of an urgent byte, before which
 // a read comes to nothing as well.
