@@ -6,7 +6,10 @@
 // carried from one compiled Pool to the next by whoever compiles.
 package balancer
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Load holds the live counts of one backend. It is shared by all workers and
 // by every Pool in which the backend stands; the padding keeps two backends
@@ -16,9 +19,23 @@ type Load struct {
 	// it once, before the first Pick; zero is no backend.
 	ID uint32
 
-	failed atomic.Uint32
-	active atomic.Int64
-	_      [112]byte
+	failed  atomic.Uint32
+	active  atomic.Int64
+	latency latency
+	_       [104]byte
+}
+
+// Observe takes how long the backend took to answer: a connect, or the kernel's
+// smoothed round-trip time. now is ns on the clock of Request.Now. Two that
+// observe at the same moment may leave what one of them saw.
+func (l *Load) Observe(now int64, took time.Duration) { l.latency.observe(now, took) }
+
+// Latency is what least_latency reckons with; 0 if nothing was ever observed.
+func (l *Load) Latency(now int64) time.Duration {
+	if l.latency.word.Load() == 0 {
+		return 0
+	}
+	return time.Duration(l.latency.at(now))
 }
 
 // Acquire counts one more connection unless that would exceed most; most <= 0
@@ -104,6 +121,13 @@ func (t *Tried) Last() uint32 {
 	return t.ids[t.n-1]
 }
 
+// All is the backends tried, in order.
+func (t *Tried) All() []uint32 { return t.ids[:t.n] }
+
+// Sound reports whether t can have come about by Add: it may have been read from
+// memory that is damaged, and nothing else may be asked of it then.
+func (t *Tried) Sound() bool { return int(t.n) <= len(t.ids) }
+
 // Len is the number of backends tried.
 func (t *Tried) Len() int { return int(t.n) }
 
@@ -113,6 +137,7 @@ func (t *Tried) Len() int { return int(t.n) }
 type Request struct {
 	Key   uint64 // what the hashes hash; see the pool's hash_on
 	Rand  uint64 // a fresh random number
+	Now   int64  // ns on a clock that never goes back
 	Tried Tried
 }
 

@@ -25,6 +25,7 @@ var claims = map[string]claim{
 	"round_robin":       {off: func(Backend, []Backend, int) float64 { return 0 }},
 	"least_connections": {off: func(Backend, []Backend, int) float64 { return 1 }},
 	"random_two":        {off: func(b Backend, all []Backend, n int) float64 { return noise(share(b, all), n) }},
+	"least_latency":     {off: func(b Backend, all []Backend, n int) float64 { return noise(share(b, all), n) }},
 	"source_hash": {byKey: true, off: func(b Backend, all []Backend, n int) float64 {
 		points := float64(b.Weight * pointsPerWeight * maxRingWeight / max(sum(all), maxRingWeight))
 		return noise(share(b, all), n) + 4*share(b, all)*float64(n)/math.Sqrt(points)

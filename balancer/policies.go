@@ -14,6 +14,7 @@ var policies = []struct {
 	{"round_robin", newRoundRobin},
 	{"least_connections", newLeastConnections},
 	{"random_two", newRandomTwo},
+	{"least_latency", newLeastLatency},
 	{"source_hash", newSourceHash},
 	{"maglev", newMaglev},
 	{"first", newFirst},

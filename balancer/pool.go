@@ -105,6 +105,21 @@ func (p *Pool) Pick(r *Request) (ref int, v Verdict) {
 	return -1, v
 }
 
+// HasRoom reports whether a request that has tried nothing would find a backend
+// that is not full.
+func (p *Pool) HasRoom() bool {
+	if len(p.tiers) == 0 {
+		return false
+	}
+	seats := p.tiers[0].seats
+	for i := range seats {
+		if e := &seats[i]; !e.full(e.load.Active()) {
+			return true
+		}
+	}
+	return false
+}
+
 // split reports whether some backend of the tier was not tried yet, and whether
 // some was. It looks at all backends only if something was tried.
 func (t *tier) split(r *Request) (untried, tried bool) {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestPoliciesAreThoseOfTheConfiguration(t *testing.T) {
-	want := []string{"round_robin", "least_connections", "random_two", "source_hash", "maglev", "first"}
+	want := []string{"round_robin", "least_connections", "random_two", "least_latency", "source_hash", "maglev", "first"}
 	if got := Policies(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -17,12 +17,12 @@ func TestNewPoolNamesAllFaults(t *testing.T) {
 	bad := backends(0, 65536, 1, 1)
 	bad[2].Load = nil
 	bad[3].Name = "b2"
-	_, err := NewPool("fastest", bad[:3], bad[3:])
+	_, err := NewPool("quickest", bad[:3], bad[3:])
 	if err == nil {
 		t.Fatal("no error")
 	}
 	want := strings.Join([]string{
-		`policy "fastest": not known, want one of round_robin, least_connections, random_two, source_hash, maglev, first`,
+		`policy "quickest": not known, want one of round_robin, least_connections, random_two, least_latency, source_hash, maglev, first`,
 		`backend b0: weight 0, want 1 to 65535`,
 		`backend b1: weight 65536, want 1 to 65535`,
 		`backend b2: no load`,
@@ -31,7 +31,7 @@ func TestNewPoolNamesAllFaults(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%v", err, want)
 	}
-	if _, err := NewPool("fastest"); err == nil {
+	if _, err := NewPool("quickest"); err == nil {
 		t.Error("an unknown policy over no backends is no error")
 	}
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,6 +15,19 @@ import (
 type accessRule struct {
 	mode   string  // all | errors | off
 	sample float64 // share of the clean ones, 0 to 1
+	start  bool    // a line when one begins, too
+	every  time.Duration
+}
+
+// begins reports whether a connection that begins is logged, and lasts how often
+// one that lives is; 0: never. Neither is sampled.
+func (r *accessRule) begins() bool { return r.start && r.mode == "all" }
+
+func (r *accessRule) lasts() time.Duration {
+	if r.mode != "all" {
+		return 0
+	}
+	return r.every
 }
 
 // wants reports whether a connection that ended with c is logged. draw is a
@@ -60,15 +74,46 @@ func (a *accessLog) take(r *proxy.Record) {
 	ce.Write(a.fields...)
 }
 
-// accessFields appends what is logged of r; docs/operations.md explains each.
-func accessFields(f []zap.Field, r *proxy.Record) []zap.Field {
-	client := "unix"
-	if r.Client.IsValid() {
-		client = r.Client.String()
+// begun is proxy.Options.Begun.
+func (a *accessLog) begun(r *proxy.Record) {
+	if !a.logs.access.Load().begins() {
+		return
 	}
+	if ce := a.log.Check(zapcore.InfoLevel, "connection begun"); ce != nil {
+		ce.Time = r.Accepted.Add(r.Total)
+		a.fields = append(whose(a.fields[:0], r),
+			zap.String("pool", r.Pool),
+			zap.String("backend", r.Backend),
+			milliseconds("connect_ms", r.Connect),
+			milliseconds("total_ms", r.Total),
+			zap.Int("retries", r.Retries),
+		)
+		ce.Write(a.fields...)
+	}
+}
+
+// whose appends where a connection came in, whose it is and which way it took.
+func whose(f []zap.Field, r *proxy.Record) []zap.Field {
 	f = append(f,
 		zap.String("listener", r.Listener),
-		zap.String("client", client),
+		zap.String("client", nameOf(r.Client)),
+	)
+	if r.Peer.IsValid() {
+		f = append(f, zap.String("peer", r.Peer.String()))
+	}
+	if r.SNI != "" {
+		f = append(f, zap.String("sni", r.SNI))
+	}
+	if r.Routed {
+		f = append(f, zap.Int("route", r.Route))
+	}
+	return f
+}
+
+// accessFields appends what is logged of r; docs/operations.md explains each.
+func accessFields(f []zap.Field, r *proxy.Record) []zap.Field {
+	f = whose(f, r)
+	f = append(f,
 		zap.String("pool", r.Pool),
 		zap.String("backend", r.Backend),
 		zap.Uint64("bytes_up", r.Up),
@@ -80,10 +125,27 @@ func accessFields(f []zap.Field, r *proxy.Record) []zap.Field {
 		zap.String("cause", r.Cause.String()),
 		zap.String("code", r.Cause.Code()),
 	)
+	if r.Queued > 0 {
+		f = append(f, milliseconds("queued_ms", r.Queued))
+	}
+	if r.FellBack {
+		f = append(f, zap.Bool("fallback", true))
+	}
+	if r.More > 0 {
+		f = append(f, zap.Uint64("times", 1+r.More))
+	}
 	if r.Errno != 0 {
 		f = append(f, zap.String("error", r.Errno.Error()))
 	}
 	return f
+}
+
+// nameOf is the address of a client, or unix.
+func nameOf(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return "unix"
+	}
+	return a.String()
 }
 
 // milliseconds is d to the microsecond, or null for a point never reached.

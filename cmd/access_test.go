@@ -2,12 +2,16 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/config"
@@ -91,14 +95,14 @@ func TestAccessRuleNeverHidesAFailureUnlessOff(t *testing.T) {
 		draw  float64
 		want  bool
 	}{
-		{"all takes clean", accessRule{"all", 1}, proxy.Completed, 0.999, true},
-		{"sample takes below", accessRule{"all", 0.5}, proxy.Completed, 0.49, true},
-		{"sample leaves above", accessRule{"all", 0.5}, proxy.Completed, 0.5, false},
-		{"sample of nothing", accessRule{"all", 0}, proxy.Completed, 0, false},
-		{"sample does not touch failures", accessRule{"all", 0}, proxy.BackendReset, 0.9, true},
-		{"errors leaves clean", accessRule{"errors", 1}, proxy.Completed, 0, false},
-		{"errors takes failures", accessRule{"errors", 0}, proxy.IdleTimedOut, 0.9, true},
-		{"off takes nothing", accessRule{"off", 1}, proxy.Internal, 0, false},
+		{"all takes clean", accessRule{mode: "all", sample: 1}, proxy.Completed, 0.999, true},
+		{"sample takes below", accessRule{mode: "all", sample: 0.5}, proxy.Completed, 0.49, true},
+		{"sample leaves above", accessRule{mode: "all", sample: 0.5}, proxy.Completed, 0.5, false},
+		{"sample of nothing", accessRule{mode: "all", sample: 0}, proxy.Completed, 0, false},
+		{"sample does not touch failures", accessRule{mode: "all", sample: 0}, proxy.BackendReset, 0.9, true},
+		{"errors leaves clean", accessRule{mode: "errors", sample: 1}, proxy.Completed, 0, false},
+		{"errors takes failures", accessRule{mode: "errors", sample: 0}, proxy.IdleTimedOut, 0.9, true},
+		{"off takes nothing", accessRule{mode: "off", sample: 1}, proxy.Internal, 0, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.rule.wants(tt.cause, tt.draw); got != tt.want {
@@ -106,6 +110,54 @@ func TestAccessRuleNeverHidesAFailureUnlessOff(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBegunAndLongAreLoggedWithAllAlone(t *testing.T) {
+	for mode, want := range map[string]bool{"all": true, "errors": false, "off": false} {
+		r := accessRule{mode: mode, start: true, every: time.Minute}
+		if r.begins() != want || (r.lasts() > 0) != want {
+			t.Errorf("%s: begins %v, lasts %v", mode, r.begins(), r.lasts())
+		}
+	}
+}
+
+func TestLongConnectionHasALineEachTimeItIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := plainLog
+		c.AccessEvery = time.Minute
+		began := time.Now()
+		old, late := began.Add(-59*time.Second), began.Add(90*time.Second)
+		listener, pool := &proxy.Listener{Name: "web"}, &proxy.Pool{Name: "app"}
+		got := logged(t, c, func(l *logs) {
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() {
+				l.logLong(ctx, func() (all []proxy.Conn) {
+					for slot, accepted := range []time.Time{old, late} {
+						if age := time.Since(accepted); age >= 0 {
+							all = append(all, proxy.Conn{ID: proxy.ConnID{Slot: uint32(slot)}, Listener: listener, Pool: pool, Phase: "connecting", Age: age, Idle: -1})
+						}
+					}
+					return all
+				})
+			})
+			time.Sleep(4*time.Minute + 5*time.Second)
+			cancel()
+			running.Wait()
+		})
+		var ages []string
+		for line := range strings.Lines(got) {
+			var fields map[string]any
+			if err := json.Unmarshal([]byte(line), &fields); err != nil || fields["msg"] != "connection open" || fields["listener"] != "web" || fields["backend"] != "" {
+				t.Fatalf("%v: %s", err, line)
+			}
+			ages = append(ages, fmt.Sprint(fields["id"], " ", fields["total_ms"].(float64)/1000))
+		}
+		want := []string{"0-0-0 65", "0-0-0 125", "0-0-0 185", "0-1-0 60", "0-0-0 245", "0-1-0 120"}
+		if fmt.Sprint(ages) != fmt.Sprint(want) {
+			t.Errorf("got %v, want %v", ages, want)
+		}
+	})
 }
 
 func TestAccessDoesNotDependOnLevel(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,21 +81,11 @@ func demo(listen string, stdout, stderr io.Writer) error {
 		},
 		// Nobody would find the demo again whose window was closed.
 		hangup: func() bool { return terminalGone(stdout) || terminalGone(stderr) },
-	})
+	}, nil, newOrders(nil))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; another program is there, try: sluice demo --listen 127.0.0.1:8081", err)
 	}
 	return err
-}
-
-// reachable is an address to type for one that was listened at: of all
-// addresses it is the loopback one.
-func reachable(bound string) string {
-	a, err := netip.ParseAddrPort(bound)
-	if err != nil || !a.Addr().IsUnspecified() {
-		return bound
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()).String()
 }
 
 // teller writes whole messages, one at a time.

@@ -4,8 +4,8 @@
 //	           load
 //	             |
 //	signals -> serve -> control.Reload -> proxy
-//	             |                          | Record, Notice
-//	           health <---- ConnectFailed --+----> logs -> sink -> output
+//	             |                          | Record, ConnectFailed, Notice
+//	           health <---------------------+----> logs -> sink -> output
 //
 // Two goroutines obey signals, see signals.go: one stops the process, one does
 // what is about files, a reload at a time.

@@ -26,6 +26,7 @@ type logs struct {
 	level   zap.AtomicLevel
 	encoder atomic.Pointer[zapcore.Encoder]
 	access  atomic.Pointer[accessRule]
+	ruled   chan struct{} // access has changed
 	sink    *sink
 
 	conf     config.Log  // what is in force; only for the goroutine that reloads
@@ -40,7 +41,7 @@ func newLogs(c config.Log, stdout, stderr io.Writer) (*logs, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &logs{stdout: stdout, stderr: stderr, level: zap.NewAtomicLevel()}
+	l := &logs{stdout: stdout, stderr: stderr, level: zap.NewAtomicLevel(), ruled: make(chan struct{}, 1)}
 	l.sink = newSink(out, l.complain, func(lines uint64) {
 		l.log.Warn("log lines were lost", zap.Uint64("lines", lines))
 	})
@@ -89,7 +90,11 @@ func (l *logs) apply(c config.Log) {
 	l.level.SetLevel(level)
 	enc := newEncoder(c.Format, l.onTerminal(c.Output))
 	l.encoder.Store(&enc)
-	l.access.Store(&accessRule{mode: c.Access, sample: c.AccessSample})
+	l.access.Store(&accessRule{c.Access, c.AccessSample, c.AccessStart, c.AccessEvery})
+	select {
+	case l.ruled <- struct{}{}:
+	default:
+	}
 	l.onStderr.Store(c.Output == "stderr")
 	l.conf = c
 }

@@ -15,6 +15,7 @@ const (
 	exitOK    = 0
 	exitError = 1 // the configuration or the work is at fault
 	exitUsage = 2 // the command line is at fault
+	exitAlone = 3 // no running process answers
 )
 
 // Main runs the program with the arguments and streams of the process and
@@ -28,9 +29,17 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
+	var e *exited
+	if errors.As(err, &e) { // it has said why itself
+		return e.code
+	}
 	var f *failure
 	if errors.As(err, &f) {
 		fmt.Fprint(stderr, f.text())
+		var u *unanswered
+		if errors.As(err, &u) {
+			return exitAlone
+		}
 		return exitError
 	}
 	fmt.Fprintf(stderr, "sluice: %v\nsluice: \"sluice help\" shows what can be said\n", err)
@@ -45,7 +54,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 the bytes of a connection move from socket to socket by splice(2).
 
 Exit codes: 0 all is well, 1 the configuration or the work failed,
-2 the command line was not understood.`,
+2 the command line was not understood, 3 no running sluice answers.`,
 		Example: `  sluice demo
   sluice check /etc/sluice/sluice.toml
   sluice run --config /etc/sluice/sluice.toml`,
@@ -61,6 +70,15 @@ Exit codes: 0 all is well, 1 the configuration or the work failed,
 		newConfigCommand(),
 		newDemoCommand(),
 		newHealthcheckCommand(),
+		newStatusCommand(),
+		newReloadCommand(),
+		newUpgradeCommand(),
+		newProbeCommand(),
+		newBackendCommand(),
+		newPoolsCommand(),
+		newConnsCommand(),
+		newExplainCommand(),
+		newLogLevelCommand(),
 		newVersionCommand(),
 	)
 	root.InitDefaultHelpCmd()

@@ -55,6 +55,14 @@ func TestHelp(t *testing.T) {
 		{"demo"},
 		{"healthcheck"},
 		{"version"},
+		{"status"},
+		{"reload"},
+		{"upgrade"},
+		{"backend"},
+		{"pools"},
+		{"conns"},
+		{"explain"},
+		{"log-level"},
 	} {
 		name := strings.Join(append([]string{"help"}, args...), "-")
 		t.Run(name, func(t *testing.T) {

@@ -2,9 +2,11 @@ package cmd
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"sluice/config"
 	"sluice/control"
 )
 
@@ -22,11 +24,40 @@ runtime.shutdown_grace, the rest is reset. A second TERM or INT resets at once.`
   sluice run --config ./sluice.toml`,
 		Args: cobra.NoArgs,
 		RunE: work(func(c *cobra.Command, _ []string) error {
-			return serve(serveOptions{path: path(), load: load, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()})
+			return run(serveOptions{path: path(), load: load, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()})
 		}),
 	}
 	path = configFlag(c)
 	return c
+}
+
+// run is whichever process of a balancer this one is. Only the first does not
+// know: the configuration says whether it becomes the main process of others.
+func run(o serveOptions) error {
+	if os.Getenv(roleVar) == asWorker {
+		life, err := openLifeline()
+		if err != nil {
+			return err
+		}
+		return serve(o, life, newOrders(life))
+	}
+	orders := newOrders(nil)
+	start := unlessStopped(orders.stop, func() (r struct {
+		cfg *config.Config
+		err error
+	}) {
+		r.cfg, r.err = o.load(o.path)
+		return r
+	})
+	if start.cfg == nil {
+		orders.end()
+		return start.err
+	}
+	if start.cfg.Runtime.SurviveCrash {
+		return newSupervisor(o.stderr, orders).run()
+	}
+	o.config = start.cfg
+	return serve(o, nil, orders)
 }
 
 func newCheckCommand() *cobra.Command {

@@ -122,7 +122,7 @@ func TestStopIsHeardWhileTheStartWaitsForItsDisk(t *testing.T) {
 	stop := make(chan os.Signal, 1)
 	stop <- syscall.SIGTERM
 	began := make(chan opened, 1)
-	go func() { began <- o.open(stop) }()
+	go func() { began <- o.open(o.load, stop) }()
 	if got := within(t, "end of the start", began); got != (opened{}) {
 		t.Errorf("got %v, want nothing", got)
 	}
@@ -131,7 +131,7 @@ func TestStopIsHeardWhileTheStartWaitsForItsDisk(t *testing.T) {
 }
 
 func TestStopIsHeardInABurstOfOthers(t *testing.T) {
-	o := newOrders()
+	o := newOrders(nil)
 	defer o.end()
 	// Nobody obeys: the burst fills whatever room there is.
 	witness := make(chan os.Signal, 1)

@@ -54,7 +54,8 @@ type sink struct {
 	timer    *time.Timer     // armed while lines wait that were not kicked
 	armed    bool            // timer runs
 	flushes  []chan struct{} // closed once what waits now has been written
-	lost     uint64          // lines
+	lost     uint64          // lines, since recovered last heard of some
+	told     uint64          // lines that were lost before
 	finished bool            // close was called: lines that come now are lost
 }
 
@@ -180,6 +181,7 @@ func (s *sink) settle(batch []byte, n int, err error) {
 	var lost uint64
 	if !s.failing && n > 0 {
 		lost, s.lost = s.lost, 0
+		s.told += lost
 	}
 	s.mu.Unlock()
 	if err != nil && !wasFailing {
@@ -188,6 +190,13 @@ func (s *sink) settle(batch []byte, n int, err error) {
 	if lost > 0 {
 		s.recovered(lost)
 	}
+}
+
+// lostInAll is how many lines have been lost since the start.
+func (s *sink) lostInAll() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told + s.lost
 }
 
 // flush waits until everything handed over so far has been written or lost.

@@ -24,6 +24,7 @@ func (p *process) describe() []zap.Field {
 		zap.Any("listeners", bound),
 		zap.Int("pools", len(cfg.Pools)),
 		zap.Int("backends", countBackends(cfg)),
+		zap.Strings("admin", p.admin.Addresses()),
 	}
 }
 
@@ -32,7 +33,8 @@ func (p *process) logStart() {
 	fields := []zap.Field{
 		zap.String("version", b.version),
 		zap.String("commit", b.commit),
-		zap.Int("pid", os.Getpid()),
+		zap.Int("pid", p.mainPID()),
+		zap.Int("worker_pid", os.Getpid()),
 		zap.String("config", p.path),
 		zap.Int("workers", p.data.Workers()),
 		zap.Int("max_connections", p.data.MaxConnections()),
@@ -66,6 +68,10 @@ func (p *process) logStop(reset int) {
 		zap.Uint64("fills_without_pipe", s.PipeFails),
 		zap.Uint64("splice_refused", s.SpliceRefused),
 		zap.Uint64("urgent_lost", s.UrgentLost),
+		zap.Uint64("proxy_headers", s.ProxyHeaders),
+		zap.Uint64("tlvs_dropped", s.TLVsDropped),
+		zap.Uint64("not_tls", s.NotTLS),
+		zap.Uint64("no_sni", s.NoName),
 		zap.Uint64("records_dropped", s.Dropped),
 		zap.Stringer("uptime", time.Since(p.began).Round(time.Millisecond)))
 }

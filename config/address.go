@@ -36,6 +36,17 @@ func ParseBind(s string) (Address, error) {
 	return parseAddress(s)
 }
 
+// DefaultAdmin is where the admin API is unless the file says otherwise.
+const DefaultAdmin = "127.0.0.1:9901"
+
+// parseAdminBind takes what ParseBind does, but for paths.
+func parseAdminBind(s string) (Address, error) {
+	if strings.HasPrefix(s, "unix:") {
+		return Address{}, errors.New("a path goes into socket")
+	}
+	return ParseBind(s)
+}
+
 // ParseAddress takes where a backend can be: "IP:port", "localhost:port",
 // "unix:/path".
 func ParseAddress(s string) (Address, error) {
@@ -58,6 +69,20 @@ func ParseAddress(s string) (Address, error) {
 		return Address{}, err
 	}
 	return a, nil
+}
+
+// parseElsewhere takes where a backend is asked, beside an address ":port" of
+// its own, which comes as a port of every address.
+func parseElsewhere(s string) (Address, error) {
+	port, ok := strings.CutPrefix(s, ":")
+	if !ok || strings.Contains(port, ":") {
+		return ParseAddress(s)
+	}
+	a, err := parseAddress("[::]" + s)
+	if err == nil && a.TCP.Port() == 0 {
+		err = errors.New("a port is from 1 to 65535")
+	}
+	return a, err
 }
 
 func parseAddress(s string) (Address, error) {

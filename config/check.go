@@ -16,12 +16,14 @@ func check(r *reader, top *node, cfg *Config) {
 	doors := make(map[string][]bound) // by pool
 	if listeners != nil && listeners.table {
 		for _, name := range listeners.names {
-			checkPoolOf(r, listeners.keys[name], pools)
+			checkPoolsOf(r, listeners.keys[name], pools)
 		}
 		binds := bindsOf(listeners)
-		checkBinds(r, binds)
+		checkBinds(r, append(binds, bindsOfAdmin(top.keys["admin"], cfg.Admin)...))
 		for _, b := range binds {
-			doors[b.pool] = append(doors[b.pool], b)
+			for _, pool := range b.pools {
+				doors[pool] = append(doors[pool], b)
+			}
 		}
 	}
 	if pools == nil {
@@ -32,9 +34,34 @@ func check(r *reader, top *node, cfg *Config) {
 	}
 }
 
-// checkPoolOf follows a listener's pool to its table.
-func checkPoolOf(r *reader, listener, pools *node) {
-	n := listener.keys["pool"]
+// checkPoolsOf follows the pool of a listener and those of its routes to their
+// tables.
+func checkPoolsOf(r *reader, listener, pools *node) {
+	routes := routesOf(listener)
+	if listener.table && listener.keys["pool"] == nil && len(routes) == 0 {
+		listener.keyFault(&r.faults, "pool", "missing; expected the name of a pool")
+	}
+	checkPoolOf(r, listener, pools)
+	for _, route := range routes {
+		checkPoolOf(r, route, pools)
+	}
+}
+
+// routesOf are the routes of a listener that are tables.
+func routesOf(listener *node) (routes []*node) {
+	if n := listener.keys["routes"]; n != nil && n.list {
+		for _, item := range n.items {
+			if item.table {
+				routes = append(routes, item)
+			}
+		}
+	}
+	return routes
+}
+
+// checkPoolOf follows a pool that is named to its table.
+func checkPoolOf(r *reader, from, pools *node) {
+	n := from.keys["pool"]
 	if n == nil || n.unexpanded {
 		return
 	}
@@ -96,6 +123,8 @@ func checkBackends(r *reader, pool *node, own []bound) {
 			}
 			addresses[a] = n
 			checkLoop(r, at, a, own)
+			checkPort(r, pool, at, a)
+			checkSource(r, pool, at, a)
 		}
 		name := written
 		if given, ok := stringOf(n.keys["name"]); ok && given != "" {
@@ -106,6 +135,17 @@ func checkBackends(r *reader, pool *node, own []bound) {
 			continue
 		}
 		names[name] = n
+	}
+}
+
+// checkPort finds a health check that asks another port of what has none.
+func checkPort(r *reader, pool, at *node, a Address) {
+	health := pool.keys["health"]
+	if a.Unix == "" || health == nil || !health.table {
+		return
+	}
+	if own, ok := stringOf(health.keys["address"]); ok && strings.HasPrefix(own, ":") {
+		health.keys["address"].fault(&r.faults, "found %q, a port, and %s at %s is a unix socket; expected an address", own, at.path, at.where())
 	}
 }
 

@@ -4,10 +4,10 @@ import "strings"
 
 // bound is one bind of a listener.
 type bound struct {
-	n    *node
-	at   Address
-	pool string // of its listener; "" if that is not known
-	both bool   // of [::]: it takes IPv4 as well
+	n     *node
+	at    Address
+	pools []string // of its listener, as far as they are known
+	both  bool     // of [::]: it takes IPv4 as well
 }
 
 // bindsOf are all binds that can be understood. As a socket does, "[::]:8080"
@@ -16,7 +16,12 @@ func bindsOf(listeners *node) []bound {
 	var all []bound
 	four := make(map[uint16]bool) // ports at 0.0.0.0
 	for _, name := range listeners.names {
-		pool, _ := stringOf(listeners.keys[name].keys["pool"])
+		var pools []string
+		for _, from := range append(routesOf(listeners.keys[name]), listeners.keys[name]) {
+			if pool, ok := stringOf(from.keys["pool"]); ok {
+				pools = append(pools, pool)
+			}
+		}
 		for _, n := range values(listeners.keys[name].keys["bind"]) {
 			written, ok := stringOf(n)
 			if !ok {
@@ -27,7 +32,7 @@ func bindsOf(listeners *node) []bound {
 				continue
 			}
 			every := a.TCP.Addr().IsUnspecified()
-			all = append(all, bound{n: n, at: a, pool: pool, both: every && strings.HasPrefix(written, ":")})
+			all = append(all, bound{n: n, at: a, pools: pools, both: every && strings.HasPrefix(written, ":")})
 			if every && a.TCP.Addr().Is4() {
 				four[a.TCP.Port()] = true
 			}
@@ -37,6 +42,23 @@ func bindsOf(listeners *node) []bound {
 		if at := all[i].at.TCP; at.Addr().Is6() && at.Addr().IsUnspecified() && !four[at.Port()] {
 			all[i].both = true
 		}
+	}
+	return all
+}
+
+// bindsOfAdmin are where the file wants the admin API. That it may have its
+// default address is no wish.
+func bindsOfAdmin(n *node, a Admin) []bound {
+	if n == nil || !n.table {
+		return nil
+	}
+	var all []bound
+	if a.Asked {
+		written, _ := stringOf(n.keys["bind"])
+		all = append(all, bound{n: n.keys["bind"], at: a.Bind, both: strings.HasPrefix(written, ":")})
+	}
+	if a.Socket != "" {
+		all = append(all, bound{n: n.keys["socket"], at: Address{Unix: a.Socket}})
 	}
 	return all
 }

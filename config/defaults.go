@@ -48,7 +48,7 @@ func (d *printer) keys(t *table, path string) {
 		case list:
 			if e, ok := is.item.(entry); ok {
 				d.list(k, e)
-			} else if _, ok := is.item.(*table); ok {
+			} else if _, ok := is.item.(*table); ok && k.def == "" {
 				tables = append(tables, k)
 			} else {
 				d.plain(k)
@@ -63,13 +63,17 @@ func (d *printer) keys(t *table, path string) {
 }
 
 func (d *printer) plain(k *key) {
+	doc := k.doc
+	if k.of != nil {
+		doc = strings.TrimSuffix(strings.Join(k.of, ", ")+": "+doc, ": ")
+	}
 	switch {
 	case k.def == "":
-		d.key(k, k.example, "example; "+k.doc)
+		d.key(k, k.example, "example; "+doc)
 	case k.later && !d.comment:
-		d.key(k, k.def, strings.TrimSuffix("not in this version; "+k.doc, "; "))
+		d.key(k, k.def, strings.TrimSuffix("not in this version; "+doc, "; "))
 	default:
-		d.key(k, k.def, k.doc)
+		d.key(k, k.def, doc)
 	}
 }
 
@@ -124,7 +128,8 @@ func (d *printer) table(k *key, path string) {
 	}
 	d.WriteString("\n")
 	was := d.comment
-	d.comment = d.comment || k.later
+	_, isList := k.is.(list) // of tables: there are none unless somebody wants some
+	d.comment = d.comment || k.later || isList
 	switch is := k.is.(type) {
 	case named:
 		path += ".web"

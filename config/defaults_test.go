@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestDefaultsLoadAsTheyStand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Runtime != plain.Runtime || cfg.Log != plain.Log || cfg.Pools[0].Health != plain.Pools[0].Health {
+	if cfg.Runtime != plain.Runtime || cfg.Log != plain.Log || !reflect.DeepEqual(cfg.Pools[0].Health, plain.Pools[0].Health) {
 		t.Errorf("got %+v, want the same as without a word: %+v", cfg, plain)
 	}
 }
@@ -41,7 +42,7 @@ func TestDefaultsHaveEveryKey(t *testing.T) {
 			return
 		}
 		home, last, _ := cutLast(path)
-		for _, inline := range []string{".keepalive", ".backends"} {
+		for _, inline := range []string{".keepalive", ".backends", ".steps"} {
 			home = strings.TrimSuffix(home, inline)
 		}
 		text, ok := sections[home]

@@ -104,6 +104,24 @@ func outputPath() kind {
 	}}
 }
 
+// socketPath takes where a unix socket can be; "" is none.
+func socketPath() kind {
+	return scalar{"the absolute path of a file", func(v any) (any, error) {
+		s, ok := v.(string)
+		switch {
+		case !ok:
+			return nil, errWrong
+		case s == "":
+			return s, nil
+		}
+		a, err := parsePath(strings.TrimPrefix(s, "unix:"))
+		if err != nil {
+			return nil, also("%w", err)
+		}
+		return a.Unix, nil
+	}}
+}
+
 // oneOf takes the words of this version; of later ones it says that they are.
 func oneOf(words []string, later ...string) kind {
 	wants := words[0]
@@ -205,21 +223,28 @@ func rate() kind {
 	}}
 }
 
+const prefixWants = `a network such as "10.0.0.0/8" or an IP address`
+
 func prefix() kind {
-	return scalar{`a network such as "10.0.0.0/8" or an IP address`, func(v any) (any, error) {
+	return scalar{prefixWants, func(v any) (any, error) {
 		s, ok := v.(string)
 		if !ok {
 			return nil, errWrong
 		}
-		if ip, err := netip.ParseAddr(s); err == nil {
-			return netip.PrefixFrom(ip, ip.BitLen()), nil
-		}
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, errWrong
-		}
-		return p, nil
+		return parsePrefix(s)
 	}}
+}
+
+// parsePrefix takes a network, or an address, which is a network of one.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, errWrong
+	}
+	return p, nil
 }
 
 // address takes what parse takes; "" as well if it is optional.

@@ -21,12 +21,22 @@ const most = 4 << 20
 // Load reads a file and its includes. Its error is a Faults: everything that is
 // wrong, not the first of it. env is os.LookupEnv or stands in for it.
 func Load(path string, env func(string) (string, bool)) (*Config, error) {
-	l := &loader{env: env, read: readFile, list: listFolder}
+	l := &loader{env: env, read: readFile}
+	l.stamp = stampOf
+	l.lines = func(path string) (string, error) { return readUpTo(path, mostListed, "a list") }
+	l.list = func(dir string) ([]string, error) {
+		l.listed = append(l.listed, dir)
+		return listFolder(dir)
+	}
 	text, err := l.read(path)
 	if err != nil {
 		return nil, Faults{{File: path, Message: cause(err)}}
 	}
-	return l.load(path, text)
+	cfg, err := l.load(path, text)
+	if cfg != nil {
+		cfg.Sources = append(l.files, l.listed...)
+	}
+	return cfg, err
 }
 
 // Parse is Load for a text that is not in a file, and therefore cannot include
@@ -35,14 +45,17 @@ func Parse(name, text string, env func(string) (string, bool)) (*Config, error) 
 	return (&loader{env: env}).load(name, text)
 }
 
-// loader brings the files together into one tree. read and list are all that it
+// loader brings the files together into one tree. read, list, lines and stamp are all that it
 // knows of the world.
 type loader struct {
 	env    func(string) (string, bool)
 	read   func(path string) (string, error)
 	list   func(dir string) ([]string, error) // the names in a folder
+	lines  func(path string) (string, error)  // a list of networks
+	stamp  func(path string) (string, error)  // what tells a file's content from another
 	files  []string
-	broken bool // a file is missing from the tree
+	listed []string // folders
+	broken bool     // a file is missing from the tree
 	faults Faults
 }
 
@@ -61,6 +74,7 @@ func (l *loader) load(name, text string) (*Config, error) {
 		if !l.broken {
 			check(r, top, cfg)
 		}
+		r.faults = append(r.faults, l.lists(top, cfg)...)
 		l.faults = r.faults
 	}
 	if len(l.faults) > 0 {
@@ -113,9 +127,11 @@ func invalid(text string) int {
 	return 0
 }
 
-// readFile opens without waiting: a FIFO has no end to read to, and opening one
+func readFile(path string) (string, error) { return readUpTo(path, most, "a configuration") }
+
+// readUpTo opens without waiting: a FIFO has no end to read to, and opening one
 // would last until somebody writes to it.
-func readFile(path string) (string, error) {
+func readUpTo(path string, most int64, what string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
@@ -130,8 +146,8 @@ func readFile(path string) (string, error) {
 		return "", errors.New("not a regular file")
 	}
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && len(b) > most {
-		err = fmt.Errorf("more than %v, expected a configuration", Size(most))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("more than %v, expected %s", Size(most), what)
 	}
 	return string(b), err
 }

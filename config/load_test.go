@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,6 +25,11 @@ var (
 	defaultHealth    = Health{
 		Type: "tcp", Interval: 2 * time.Second, FastInterval: 2 * time.Second, DownInterval: 2 * time.Second,
 		Jitter: 0.1, Timeout: time.Second, Rise: 2, Fall: 3,
+		Method: "GET", Path: "/", Status: Statuses{{200, 399}}, User: "postgres",
+	}
+	defaultOutlier = Outlier{
+		ConsecutiveFailures: 5, Window: 10 * time.Second, Minimum: 20,
+		EjectFor: 10 * time.Second, MaxEjectFor: 5 * time.Minute, MaxEjected: 0.5,
 	}
 )
 
@@ -33,20 +39,25 @@ func load(t *testing.T, path string) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(cfg.Sources) == 0 || cfg.Sources[0] != path {
+		t.Errorf("sources %v, want the file itself first", cfg.Sources)
+	}
+	cfg.Sources = nil
 	return cfg
 }
 
 func TestThreeLinesAreEnough(t *testing.T) {
 	want := &Config{
-		Runtime: Runtime{ShutdownGrace: 30 * time.Second},
+		Runtime: Runtime{ShutdownGrace: 30 * time.Second, SurviveCrash: true},
 		Log:     Log{Level: "info", Format: "auto", Output: "stderr", Access: "all", AccessSample: 1},
+		Admin:   Admin{Bind: tcp(DefaultAdmin)},
 		Listeners: []Listener{{
 			Name: "web", Bind: []Address{tcp("[::]:8080")}, Pool: "web", Relay: "splice", Reject: "reset",
-			IdleTimeout: time.Hour, HalfCloseTimeout: time.Minute, Backlog: 4096, NoDelay: true, Keepalive: defaultKeepalive,
+			IdleTimeout: time.Hour, HalfCloseTimeout: time.Minute, InspectTimeout: 5 * time.Second, ProxyProtocol: "off", Backlog: 4096, NoDelay: true, Keepalive: defaultKeepalive, SourcePrefix: 64,
 		}},
 		Pools: []Pool{{
-			Name: "web", Policy: "least_connections", HashOn: "source", Retries: 2, ConnectTimeout: 3 * time.Second,
-			Keepalive: defaultKeepalive, Health: defaultHealth,
+			Name: "web", Policy: "least_connections", HashOn: "source", SendProxy: "off", Retries: 2, ConnectTimeout: 3 * time.Second, QueueTimeout: 5 * time.Second, OnDown: "keep", OnRemoved: "drain",
+			Keepalive: defaultKeepalive, Health: defaultHealth, Outlier: defaultOutlier,
 			Backends: []Backend{
 				{Name: "127.0.0.1:9001", Address: tcp("127.0.0.1:9001"), Weight: 1},
 				{Name: "127.0.0.1:9002", Address: tcp("127.0.0.1:9002"), Weight: 1},
@@ -63,15 +74,32 @@ func TestThreeLinesAreEnough(t *testing.T) {
 
 func TestEveryLandedKeyArrives(t *testing.T) {
 	want := &Config{
-		Runtime: Runtime{Workers: 4, MaxConnections: 20000, PipeSize: 256 << 10},
-		Log:     Log{Level: "debug", Format: "json", Output: "/var/log/sluice/access.log", Access: "errors"},
+		Runtime: Runtime{Workers: 4, ShutdownDelay: 5 * time.Second, MaxConnections: 20000, PipeSize: 256 << 10, Watch: true, SurviveCrash: true, StateDir: "/var/lib/sluice"},
+		Log:     Log{Level: "debug", Format: "json", Output: "/var/log/sluice/access.log", Access: "errors", AccessStart: true, AccessEvery: 90 * time.Second},
+		Admin: Admin{
+			Bind: tcp("[::]:9901"), Socket: "/run/sluice/admin.sock", TokenFile: "/etc/sluice/token", ReadOnly: true, Pprof: true, Asked: true,
+		},
 		Listeners: []Listener{{
 			Name: "tls",
 			Bind: []Address{tcp("0.0.0.0:8443"), tcp("[::]:8443"), {Unix: "/run/web.sock"}, tcp("127.0.0.1:0")},
 			Pool: "web", Relay: "copy", Reject: "close", MaxConnections: 100, Backlog: 1, UserTimeout: 90 * time.Second,
+			Transparent: true, FreeBind: true, Mark: 1<<32 - 1, Interface: "eth0",
+			InspectTimeout: 250 * time.Millisecond, ProxyProtocol: "optional",
+			ProxyProtocolFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
+			Routes: []Route{
+				{SNI: []string{"api.example.com", "*.example.com", "*"}, ALPN: []string{"h2"}, Source: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Pool: "web"},
+				{ALPN: []string{"acme-tls/1"}, Pool: "web"},
+			},
+			MaxLifetime: 24 * time.Hour, DeferAccept: true, FastOpen: true,
+			MaxPerSource: 10, ConnectionRate: Rate{5000, time.Second}, RatePerSource: Rate{600, time.Minute}, SourcePrefix: 56,
+			Allow:      []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
+			Deny:       []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
+			AllowFiles: []string{"lists/allow.txt"}, DenyFiles: []string{"lists/deny.txt"},
+			FallbackFile: "lists/sorry.txt", Fallback: "testdata/good/lists/sorry.txt",
+			AllowListed: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, DenyListed: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")},
 		}},
 		Pools: []Pool{{
-			Name: "web", Policy: "maglev", HashOn: "listener", Retries: 7, ConnectTimeout: 250 * time.Millisecond,
+			Name: "web", Policy: "maglev", HashOn: "listener", SendProxy: "v2", Source: "client", Retries: 7, ConnectTimeout: 250 * time.Millisecond, MaxConnections: 500, Queue: 100, QueueTimeout: 9 * time.Second, PanicThreshold: 50, SlowStart: 90 * time.Second, OnDown: "reset", OnRemoved: "reset",
 			Keepalive:   Keepalive{Idle: time.Minute, Interval: 10 * time.Second, Count: 3},
 			UserTimeout: 10 * time.Second,
 			Backends: []Backend{
@@ -82,10 +110,20 @@ func TestEveryLandedKeyArrives(t *testing.T) {
 			Health: Health{
 				Type: "none", Interval: 5 * time.Second, FastInterval: time.Second, DownInterval: 10 * time.Second,
 				Timeout: 2 * time.Second, Rise: 1, Fall: 1000,
+				Method: "GET", Path: "/", Status: Statuses{{200, 399}}, User: "postgres",
+			},
+			Outlier: Outlier{
+				FailureRate: 0.25, Window: time.Minute, Minimum: 7,
+				EjectFor: 10 * time.Minute, MaxEjectFor: 10 * time.Minute, MaxEjected: 1,
 			},
 		}},
 	}
-	if got := load(t, "testdata/good/everything.toml"); !reflect.DeepEqual(got, want) {
+	got := load(t, "testdata/good/everything.toml")
+	if got.Listeners[0].FallbackStamp == "" {
+		t.Error("the fallback file has no stamp")
+	}
+	got.Listeners[0].FallbackStamp = ""
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
 }

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // grammar is every key there is: reading, defaults, refusals, hints and the
 // text of Defaults all come from it. A key that lands loses its later mark and
@@ -17,6 +20,8 @@ var grammar = (&table{keys: []key{
 
 const (
 	manyConnections = 1 << 30
+	mostQueued      = 1 << 20
+	mostPerSource   = 1<<18 - 2 // what a table of sources can count
 	bindWants       = `"IP:port", ":port", "localhost:port" or "unix:/path"`
 	addressWants    = `"IP:port", "localhost:port" or "unix:/path"`
 	keepaliveText   = `{ idle = "1m", interval = "10s", count = 6 }`
@@ -26,9 +31,11 @@ var runtimeTable = &table{keys: []key{
 	{name: "workers", is: integer(0, 1024), def: `0`, doc: "event loops; 0: one for each CPU the process may use"},
 	{name: "max_connections", is: integer(0, manyConnections), def: `0`, doc: "0: what the file-descriptor limit allows, with a reserve kept"},
 	{name: "pipe_size", is: size(4<<10, 1<<20), def: `"0"`, doc: `0: chosen by sluice; else 4KiB to 1MiB`},
-	{name: "shutdown_grace", is: duration(tick, year, "no grace"), def: `"30s"`, doc: "SIGTERM: stop accepting, let connections end, then reset what is left"},
-	{name: "survive_crash", is: boolean(), def: `false`, later: true, doc: "a keeper holds every descriptor: a killed process loses no connection"},
-	{name: "state_dir", is: text("a path"), def: `""`, later: true, doc: `"/var/lib/sluice": runtime changes kept over a restart`},
+	{name: "shutdown_delay", is: duration(tick, time.Hour, "none"), def: `"0s"`, doc: "SIGTERM: first say not ready for so long, and go on accepting"},
+	{name: "shutdown_grace", is: duration(tick, year, "no grace"), def: `"30s"`, doc: "then stop accepting, let connections end, and end those that are left"},
+	{name: "watch", is: boolean(), def: `false`, doc: "reload by itself when the file, an included one or their folders change"},
+	{name: "survive_crash", is: boolean(), def: `true`, doc: "a keeper holds every descriptor: a killed process loses no connection"},
+	{name: "state_dir", is: text("a path"), def: `""`, doc: `"/var/lib/sluice": runtime changes kept over a restart`},
 }}
 
 var logTable = &table{keys: []key{
@@ -37,14 +44,27 @@ var logTable = &table{keys: []key{
 	{name: "output", is: outputPath(), def: `"stderr"`, doc: "stderr | stdout | a file's path"},
 	{name: "access", is: oneOf([]string{"all", "errors", "off"}), def: `"all"`, doc: "all | errors | off"},
 	{name: "access_sample", is: number(0, 1), def: `1.0`, doc: "share of the clean connections logged; failures are always logged"},
+	{name: "access_start", is: boolean(), def: `false`, doc: "with all: a line when a connection has its backend, too"},
+	{name: "access_every", is: duration(time.Second, year, "none"), def: `""`, doc: `with all: "10m": a line about each connection that lives so long, and again as often`},
 }}
 
-var adminTable = &table{keys: []key{
-	{name: "bind", is: address(`"IP:port", ":port", "localhost:port" or ""`, true, ParseBind), def: `""`, later: true, doc: `"127.0.0.1:9901": dashboard, JSON API and metrics; "" is off`},
-	{name: "socket", is: text("a path"), def: `""`, later: true, doc: `"/run/sluice/admin.sock": the same API, mode 0660`},
-	{name: "token_file", is: text("a path"), def: `""`, later: true, doc: "a bearer token; required before bind may be anything but loopback"},
-	{name: "read_only", is: boolean(), def: `false`, later: true, doc: "the API answers and changes nothing"},
-}}
+var adminTable = &table{
+	keys: []key{
+		{name: "bind", is: address(`"IP:port", ":port", "localhost:port" or ""`, true, parseAdminBind), def: `"` + DefaultAdmin + `"`, doc: `JSON API; "" is off; without this key another program may have the port`},
+		{name: "socket", is: socketPath(), def: `""`, doc: `"/run/sluice/admin.sock": the same API, mode 0600`},
+		{name: "token_file", is: text("a path"), def: `""`, doc: "a bearer token; required before bind may be anything but loopback"},
+		{name: "read_only", is: boolean(), def: `false`, doc: "the API answers and changes nothing"},
+		{name: "pprof", is: boolean(), def: `false`, doc: "/debug/pprof: profiles of the process, for its authors"},
+	},
+	finish: func(r *reader, n *node, v any) {
+		a := v.(*Admin)
+		given := n.keys["bind"]
+		a.Asked = given != nil && a.Bind != Address{}
+		if a.Asked && a.TokenFile == "" && !a.Bind.TCP.Addr().IsLoopback() {
+			given.fault(&r.faults, "found %s, expected a loopback address, or a token_file: who reaches this address may change the balancer", given)
+		}
+	},
+}
 
 var keepaliveTable = &table{
 	inline: true,
@@ -64,44 +84,58 @@ var keepaliveTable = &table{
 var listenerTable = &table{keys: []key{
 	{name: "bind", is: list{item: address(bindWants, false, ParseBind), of: bindWants + ", or a list of them", alone: true, some: true},
 		example: `":8080"`, doc: `":8080": every address; also "IP:port", "unix:/path", or a list of them`},
-	{name: "pool", is: text("the name of a pool"), example: `"web"`, doc: "where a connection goes"},
+	{name: "pool", is: text("the name of a pool"), example: `"web"`, absent: true, doc: "where a connection goes that no route takes; without it such a one is turned away"},
 	{name: "relay", is: oneOf([]string{"splice", "copy"}), def: `"splice"`, doc: "splice | copy (read and write; the fallback where splice is refused)"},
 	{name: "max_connections", is: integer(0, manyConnections), def: `0`, doc: "0: no limit of its own"},
-	{name: "max_connections_per_source", is: integer(0, manyConnections), def: `0`, later: true},
-	{name: "connection_rate", is: rate(), def: `""`, later: true, doc: `"5000/s": burst is one second's worth`},
-	{name: "connection_rate_per_source", is: rate(), def: `""`, later: true},
-	{name: "allow", is: prefixes, def: `[]`, later: true, doc: `["10.0.0.0/8", "2001:db8::/32"]: the longest prefix decides`},
-	{name: "deny", is: prefixes, def: `[]`, later: true},
+	{name: "max_connections_per_source", is: integer(0, mostPerSource), def: `0`, doc: "0: no limit; who has more is turned away"},
+	{name: "connection_rate", is: rate(), def: `""`, doc: `"5000/s": who comes faster is turned away; burst is one second's worth; "": no limit`},
+	{name: "connection_rate_per_source", is: rate(), def: `""`, doc: "the same for each source"},
+	{name: "source_prefix", is: integer(1, 128), def: `64`, doc: "bits of an IPv6 address that make a source; IPv4 counts by address"},
+	{name: "allow", is: prefixes, def: `[]`, doc: `["10.0.0.0/8", "2001:db8::/32"]: if not empty, nobody else; the longest prefix of both lists decides`},
+	{name: "deny", is: prefixes, def: `[]`, doc: "of the same prefix in both lists this one counts"},
+	{name: "allow_files", is: fileNames, def: `[]`, doc: `["allow.txt"]: more of the same, a network a line, # begins a comment; from the folder of this file`},
+	{name: "deny_files", is: fileNames, def: `[]`},
 	{name: "reject", is: oneOf([]string{"reset", "close"}), def: `"reset"`, doc: "reset | close: what a refused client sees"},
 	{name: "idle_timeout", is: duration(tick, year, "never"), def: `"1h"`, doc: `no byte either way; "0s": never`},
 	{name: "half_close_timeout", is: duration(tick, year, "never"), def: `"1m"`, doc: `one side has finished and the other is silent; "0s": never`},
-	{name: "inspect_timeout", is: duration(tick, year, ""), def: `"5s"`, later: true, doc: "to deliver a PROXY header or a ClientHello"},
-	{name: "max_lifetime", is: duration(tick, year, "no limit"), def: `""`, later: true, doc: `"24h"`},
-	{name: "proxy_protocol", is: oneOf([]string{"off", "optional", "required"}), def: `"off"`, later: true, doc: "off | optional | required (v1 and v2)"},
-	{name: "proxy_protocol_from", is: prefixes, def: `[]`, later: true, doc: "who is believed"},
-	{name: "fallback_file", is: text("a path"), def: `""`, later: true, doc: "raw bytes sent when no backend can be had"},
+	{name: "inspect_timeout", is: duration(tick, year, ""), def: `"5s"`, doc: "to deliver a PROXY header or a ClientHello"},
+	{name: "max_lifetime", is: duration(tick, year, "no limit"), def: `""`, doc: `"24h": no connection lasts longer; "": no limit`},
+	{name: "proxy_protocol", is: oneOf([]string{"off", "optional", "required"}), def: `"off"`, doc: "off | optional | required (v1 and v2, CRC32c checked)"},
+	{name: "proxy_protocol_from", is: prefixes, def: `[]`, doc: `["10.0.0.0/8"]: who is believed; who comes by a unix socket is`},
+	{name: "fallback_file", is: text("a path"), def: `""`, doc: "raw bytes sent when no backend can be had; from the folder of this file"},
 	{name: "backlog", is: integer(1, 1<<20), def: `4096`, doc: "connections the kernel holds until they are accepted"},
-	{name: "defer_accept", is: boolean(), def: `false`, later: true},
-	{name: "fast_open", is: boolean(), def: `false`, later: true},
+	{name: "defer_accept", is: boolean(), def: `false`, doc: "TCP_DEFER_ACCEPT: a client is accepted when it has sent something; not for protocols in which the server speaks first"},
+	{name: "fast_open", is: boolean(), def: `false`, doc: "TCP_FASTOPEN, if net.ipv4.tcp_fastopen lets servers have it"},
 	{name: "no_delay", is: boolean(), def: `true`, doc: "TCP_NODELAY"},
 	{name: "keepalive", is: keepaliveTable, doc: `idle = "0s" turns it off`},
 	{name: "user_timeout", is: userTimeout, def: `""`, doc: `TCP_USER_TIMEOUT; "": the kernel's`},
-	{name: "transparent", is: boolean(), def: `false`, later: true, doc: "accept for addresses that are not local"},
-	{name: "mark", is: integer(0, 1<<32-1), def: `0`, later: true, doc: "SO_MARK"},
-	{name: "interface", is: text("the name of an interface"), def: `""`, later: true, doc: "SO_BINDTODEVICE"},
+	{name: "transparent", is: boolean(), def: `false`, doc: "IP_TRANSPARENT: accept for addresses that are not this machine's"},
+	{name: "freebind", is: boolean(), def: `false`, doc: "IP_FREEBIND: bind to an address that may come later"},
+	{name: "mark", is: integer(0, 1<<32-1), def: `0`, doc: "SO_MARK"},
+	{name: "interface", is: interfaceName(), def: `""`, doc: `SO_BINDTODEVICE; "eth0": clients come by it alone`},
 	{name: "multipath", is: boolean(), def: `false`, later: true, doc: "MPTCP, falling back to TCP"},
-	{name: "routes", is: list{item: routeTable, of: "tables [[listeners.NAME.routes]]"}, later: true, doc: "first match wins; read from the peeked ClientHello, never consumed"},
+	{name: "routes", is: list{item: routeTable, of: "tables [[listeners.NAME.routes]]"}, doc: "example; the first that fits is taken; read from the peeked ClientHello, never consumed"},
+}, finish: func(r *reader, n *node, v any) {
+	l := v.(*Listener)
+	if l.ProxyProtocol != "off" && len(l.ProxyProtocolFrom) == 0 && slices.ContainsFunc(l.Bind, func(a Address) bool { return a.Unix == "" }) {
+		n.keys["proxy_protocol"].fault(&r.faults, "found %s, and nobody is believed; expected a proxy_protocol_from", n.keys["proxy_protocol"])
+	}
 }}
 
 var (
+	fileNames   = list{item: text("a file name"), of: `a list of file names such as ["deny.txt"]`}
 	prefixes    = list{item: prefix(), of: `a list of networks such as ["10.0.0.0/8"]`}
 	words       = list{item: text("a string"), of: "a list of strings"}
 	userTimeout = duration(tick, 24*time.Hour, "the kernel's own") // the kernel counts milliseconds in an int
 )
 
 var routeTable = &table{keys: []key{
-	{name: "sni", is: words, def: `[]`, doc: `["api.example.com", "*.svc.example.com"]`},
-	{name: "alpn", is: words, def: `[]`, doc: `["h2"]`},
+	{name: "sni", is: list{item: serverName(), of: `a list of server names such as ["api.example.com"]`}, def: `[]`, doc: `["api.example.com", "*.svc.example.com"]: * is one label or more; "*": any name`},
+	{name: "alpn", is: list{item: protocol(), of: `a list of protocols such as ["h2"]`}, def: `[]`, doc: `["h2"]: what the client offers`},
 	{name: "source", is: prefixes, def: `[]`, doc: `["192.0.2.0/24"]`},
 	{name: "pool", is: text("the name of a pool"), example: `"api"`},
+}, finish: func(r *reader, n *node, v any) {
+	if t := v.(*Route); len(t.SNI)+len(t.ALPN)+len(t.Source) == 0 {
+		n.fault(&r.faults, "found a route without a condition, expected sni, alpn or source; where all others go is the pool of the listener")
+	}
 }}

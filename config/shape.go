@@ -25,9 +25,14 @@ type key struct {
 
 	// example is what is shown for a key without a default.
 	example string
+	// absent is a key with an example that may be missing: who looks at the whole
+	// file says whether it is needed.
+	absent bool
 	// later marks a key whose feature this version has not: its default turns
 	// the feature off, and nothing else is taken.
 	later bool
+	// of are the types of the table to which the key means something; nil: all.
+	of []string
 
 	off *node // def, as read
 }
@@ -89,7 +94,7 @@ func (r *reader) key(k *key, n *node, into reflect.Value) {
 			k.is.read(r, k.off, field)
 		}
 	case given == nil:
-		if k.example != "" && !k.later && r.later == 0 {
+		if k.example != "" && !k.absent && !k.later && r.later == 0 {
 			n.keyFault(&r.faults, k.name, "missing; expected %s", k.is.want())
 		}
 	case k.later && k.off == nil && given.list && len(given.items) == 0:

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sluice/balancer"
 	"sluice/proxy"
@@ -30,8 +31,9 @@ type Compiled struct {
 }
 
 type listener struct {
-	row  *state.Listener
-	made *proxy.Listener
+	row   *state.Listener
+	pools []*proxy.Pool // that it names, see poolsOf
+	made  *proxy.Listener
 }
 
 type pool struct {
@@ -39,6 +41,10 @@ type pool struct {
 	stamp   state.Stamp
 	members []member         // by name
 	places  []*proxy.Backend // of members, at the same index
+	panic   string           // why health is ignored; "" if it is not
+	out     []bool           // of members: get none, since they are ill or on an order
+	risen   []time.Time      // of members: begin slowly since then; nil if none does
+	next    time.Time        // one of those gets more; zero if none does
 	made    *proxy.Pool
 }
 
@@ -48,6 +54,11 @@ type pool struct {
 // nothing at all differs it returns previous. Every fault is in the error, each
 // with the listener or pool it is about.
 func Compile(v *state.View, previous *Compiled) (*Compiled, error) {
+	return compileAt(time.Now(), v, previous)
+}
+
+// compileAt is Compile at a time, which matters to those that start slowly.
+func compileAt(now time.Time, v *state.View, previous *Compiled) (*Compiled, error) {
 	if previous == nil {
 		previous = &Compiled{}
 	}
@@ -60,7 +71,7 @@ func Compile(v *state.View, previous *Compiled) (*Compiled, error) {
 	same := previous.Table != nil
 	for row := range v.Pools() {
 		old := previous.pools[row.Name]
-		p, err := compilePool(v, row, old)
+		p, err := compilePool(now, v, row, old)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("pool %s: %w", row.Name, err))
 			continue
@@ -70,16 +81,16 @@ func Compile(v *state.View, previous *Compiled) (*Compiled, error) {
 		next.Table.Pools = append(next.Table.Pools, p.made)
 	}
 	for row := range v.Listeners() {
-		if v.Pool(row.Pool) != nil && next.pools[row.Pool] == nil {
-			continue // its pool has a fault of its own
+		if slices.ContainsFunc(poolsOf(row), func(name string) bool { return v.Pool(name) != nil && next.pools[name] == nil }) {
+			continue // a pool of it has a fault of its own
 		}
 		old := previous.listeners[row.Name]
-		l, err := compileListener(row, next.pools[row.Pool], old)
+		l, err := compileListener(row, next.pools, old)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("listener %s: %w", row.Name, err))
 			continue
 		}
-		same = same && l == old
+		same = same && l.made == old.made
 		next.listeners[row.Name] = l
 		next.Table.Listeners = append(next.Table.Listeners, l.made)
 	}
@@ -92,34 +103,27 @@ func Compile(v *state.View, previous *Compiled) (*Compiled, error) {
 	return next, nil
 }
 
-func compilePool(v *state.View, row *state.Pool, old *pool) (*pool, error) {
+func compilePool(now time.Time, v *state.View, row *state.Pool, old *pool) (*pool, error) {
 	stamp := v.Stamp(row.Name)
-	if old != nil && old.row == row && old.stamp == stamp {
+	same := old != nil && old.row == row && !old.climbs(now)
+	if same && old.stamp == stamp {
 		return old, nil
 	}
 	members := membersOf(v, row.Name)
-	if old != nil && old.row == row && slices.Equal(old.members, members) {
+	if same && slices.Equal(old.members, members) {
 		return old, nil
 	}
 	made, err := proxyPool(row)
 	if err != nil {
 		return nil, err
 	}
-	places := placesOf(members, old)
-	tiers := tiersOf(row, members, inOrder(members), places, made)
+	places, order := placesOf(members, old), inOrder(members)
+	standings := standingsOf(row, members, order)
+	p := &pool{row: row, stamp: stamp, members: members, places: places, panic: panicOf(standings), made: made}
+	p.climb(now, standings, order, old)
+	tiers := tiersOf(standings, order, places, made)
 	if made.Balancer, err = balancer.NewPool(row.Policy, tiers...); err != nil {
 		return nil, err
 	}
-	return &pool{row: row, stamp: stamp, members: members, places: places, made: made}, nil
-}
-
-func compileListener(row *state.Listener, p *pool, old listener) (listener, error) {
-	if p == nil {
-		return listener{}, fmt.Errorf("pool %q does not exist", row.Pool)
-	}
-	if old.row == row && old.made.Pool == p.made {
-		return old, nil
-	}
-	made, err := proxyListener(row, p.made)
-	return listener{row, made}, err
+	return p, nil
 }

@@ -20,10 +20,12 @@ const settle = 5 * time.Millisecond
 // Plane is the data plane. Open opens the sockets that a table needs and that
 // are not open yet, and on an error leaves none open; the error names the
 // listener. Publish puts the table in force; the opening is nil if the table
-// listens where the last one does. Control makes one call at a time.
+// listens where the last one does. Reset resets the connections to a backend
+// and returns how many there were. Control makes one call at a time.
 type Plane interface {
 	Open(*proxy.Table) (*proxy.Opening, error)
 	Publish(*proxy.Table, *proxy.Opening)
+	Reset(b *proxy.Backend, why proxy.Cause) int
 }
 
 // Control compiles and publishes.
@@ -50,7 +52,7 @@ func New(store *state.Store, plane Plane, log *zap.Logger) *Control {
 func (c *Control) Run(ctx context.Context) {
 	for {
 		view := c.publish()
-		if view.Wait(ctx, state.Tables...) != nil {
+		if c.wait(ctx, view) != nil {
 			return
 		}
 		select {
@@ -80,6 +82,8 @@ func (c *Control) publish() *state.View {
 	c.fault = ""
 	if next != c.now {
 		c.plane.Publish(next.Table, nil)
+		c.cut(c.now, next)
+		c.tellPanic(c.now, next)
 		c.now = next
 	}
 	return view
@@ -111,6 +115,8 @@ func (c *Control) Reload(cfg *config.Config) (Plan, error) {
 	}
 	change.Commit()
 	c.plane.Publish(next.Table, opening)
+	c.cut(c.now, next)
+	c.tellPanic(c.now, next)
 	c.now = next
 	return planOf(before, after), nil
 }

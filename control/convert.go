@@ -2,8 +2,12 @@ package control
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 
+	"sluice/config"
 	"sluice/proxy"
+	"sluice/proxy/guard"
 	"sluice/state"
 )
 
@@ -11,7 +15,8 @@ import (
 var (
 	relays   = map[string]proxy.Relay{"splice": proxy.Splice, "copy": proxy.Copy}
 	rejects  = map[string]proxy.Reject{"reset": proxy.RejectReset, "close": proxy.RejectClose}
-	hashKeys = map[string]proxy.HashOn{"source": proxy.HashSource, "listener": proxy.HashListener}
+	hashKeys = map[string]proxy.HashOn{"source": proxy.HashSource, "sni": proxy.HashSNI, "listener": proxy.HashListener}
+	sends    = map[string]proxy.SendProxy{"": proxy.SendNone, "off": proxy.SendNone, "v1": proxy.SendV1, "v2": proxy.SendV2}
 )
 
 func proxyListener(row *state.Listener, p *proxy.Pool) (*proxy.Listener, error) {
@@ -34,11 +39,24 @@ func proxyListener(row *state.Listener, p *proxy.Pool) (*proxy.Listener, error) 
 		Relay:            relay,
 		Reject:           reject,
 		MaxConnections:   int64(row.MaxConnections),
+		ACL:              guard.NewACL(slices.Concat(row.Allow, row.AllowListed), slices.Concat(row.Deny, row.DenyListed)),
 		IdleTimeout:      row.IdleTimeout,
 		HalfCloseTimeout: row.HalfCloseTimeout,
-		Backlog:          row.Backlog,
+		InspectTimeout:   row.InspectTimeout,
+		Reach:            proxy.Reach{Transparent: row.Transparent, FreeBind: row.FreeBind, Mark: row.Mark, Interface: row.Interface},
+		Rate:             guard.NewRate(row.ConnectionRate.Count, row.ConnectionRate.Per),
+		PerSource: guard.Limits{
+			Most: int64(row.MaxPerSource),
+			Rate: guard.NewRate(row.RatePerSource.Count, row.RatePerSource.Per),
+		},
+		Fallback:     proxy.File{Path: row.Fallback, Stamp: row.FallbackStamp},
+		SourcePrefix: row.SourcePrefix,
+		MaxLifetime:  row.MaxLifetime,
+		Backlog:      row.Backlog,
 		Socket: proxy.SocketOptions{
 			NoDelay:     row.NoDelay,
+			DeferAccept: row.DeferAccept,
+			FastOpen:    row.FastOpen,
 			Keepalive:   proxy.Keepalive(row.Keepalive),
 			UserTimeout: row.UserTimeout,
 		},
@@ -51,17 +69,39 @@ func proxyPool(row *state.Pool) (*proxy.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if hashOn == proxy.HashSNI && row.Policy != "source_hash" && row.Policy != "maglev" {
+		hashOn = proxy.HashSource // nobody goes by it, and no name need be looked for
+	}
+	send, err := word("send_proxy", row.SendProxy, sends)
+	if err != nil {
+		return nil, err
+	}
 	return &proxy.Pool{
 		Name:           row.Name,
+		SendProxy:      send,
+		From:           from(row.Source),
 		ConnectTimeout: row.ConnectTimeout,
+		MaxConnections: int64(row.MaxConnections),
+		Queue:          row.Queue,
+		QueueTimeout:   row.QueueTimeout,
 		Retries:        row.Retries,
 		HashOn:         hashOn,
+		Latency:        row.Policy == "least_latency",
 		Socket: proxy.SocketOptions{
 			NoDelay:     true, // a client's small write must not wait for the backend's ACK
 			Keepalive:   proxy.Keepalive(row.Keepalive),
 			UserTimeout: row.UserTimeout,
 		},
 	}, nil
+}
+
+// from is where a pool connects from.
+func from(source string) proxy.From {
+	if source == config.SourceClient {
+		return proxy.From{Client: true}
+	}
+	ip, _ := netip.ParseAddr(source) // "" is none
+	return proxy.From{Address: ip}
 }
 
 // word is the value that stands for a word of the file.

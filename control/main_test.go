@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { os.Exit(testnet.Main(m)) }
 type plane struct {
 	open    func(*proxy.Table) (*proxy.Opening, error)
 	publish func(*proxy.Table, *proxy.Opening)
+	reset   func(*proxy.Backend, proxy.Cause) int
 }
 
 func (p plane) Open(t *proxy.Table) (*proxy.Opening, error) {
@@ -34,6 +35,13 @@ func (p plane) Publish(t *proxy.Table, o *proxy.Opening) {
 	if p.publish != nil {
 		p.publish(t, o)
 	}
+}
+
+func (p plane) Reset(b *proxy.Backend, why proxy.Cause) int {
+	if p.reset == nil {
+		return 0
+	}
+	return p.reset(b, why)
 }
 
 func address(port int) config.Address {
@@ -87,6 +95,13 @@ func verdict(s *state.Store, pool, backend string, status state.Status) {
 			Pool: pool, Backend: backend, Status: status,
 			Subject: state.SubjectOf(v.Pool(pool), v.Backend(pool, backend)),
 		})
+	})
+}
+
+// eject writes what health would write of a backend as it is now.
+func eject(s *state.Store, pool, backend string) {
+	commit(s, func(c *state.Change) {
+		c.SetEjection(&state.Ejection{Pool: pool, Backend: backend, Address: c.View().Backend(pool, backend).Address, Reason: "broken"})
 	})
 }
 

@@ -2,6 +2,7 @@ package control
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"sluice/balancer"
@@ -14,32 +15,36 @@ import (
 type member struct {
 	backend  *state.Backend
 	health   *state.Health   // nil: never probed
+	ejection *state.Ejection // nil: none
 	override *state.Override // nil: none
 }
 
-// membersOf joins the rows of a pool's backends. All three tables give their
-// rows by name, so one walk through each is enough.
+// membersOf joins the rows of a pool's backends. All tables give their rows by
+// name, so one walk through each is enough.
 func membersOf(v *state.View, pool string) []member {
 	var members []member
-	healths := slices.Collect(v.Healths(pool))
-	overrides := slices.Collect(v.Overrides(pool))
+	health := after(v.Healths(pool), func(h *state.Health) string { return h.Backend })
+	ejection := after(v.Ejections(pool), func(e *state.Ejection) string { return e.Backend })
+	override := after(v.Overrides(pool), func(o *state.Override) string { return o.Backend })
 	for b := range v.Backends(pool) {
-		m := member{backend: b}
-		for len(healths) > 0 && healths[0].Backend <= b.Name {
-			if healths[0].Backend == b.Name {
-				m.health = healths[0]
-			}
-			healths = healths[1:]
-		}
-		for len(overrides) > 0 && overrides[0].Backend <= b.Name {
-			if overrides[0].Backend == b.Name {
-				m.override = overrides[0]
-			}
-			overrides = overrides[1:]
-		}
-		members = append(members, m)
+		members = append(members, member{b, health(b.Name), ejection(b.Name), override(b.Name)})
 	}
 	return members
+}
+
+// after returns what finds the row of a backend, nil if there is none. It walks
+// on, so it is asked for names in their order.
+func after[T any](all iter.Seq[*T], backend func(*T) string) func(name string) *T {
+	rows := slices.Collect(all)
+	return func(name string) *T {
+		for len(rows) > 0 && backend(rows[0]) < name {
+			rows = rows[1:]
+		}
+		if len(rows) > 0 && backend(rows[0]) == name {
+			return rows[0]
+		}
+		return nil
+	}
 }
 
 // inOrder is the indices of members in the order of the file, config first.

@@ -11,12 +11,17 @@ import (
 
 // Plan is what a reload changed.
 type Plan struct {
-	Listeners, Pools Diff
-	Backends         Diff // by pool/name
+	Listeners Diff `json:"listeners,omitzero"`
+	Pools     Diff `json:"pools,omitzero"`
+	Backends  Diff `json:"backends,omitzero"` // by pool/name
 }
 
 // Diff is the names of what was added, changed and removed, each in order.
-type Diff struct{ Added, Changed, Removed []string }
+type Diff struct {
+	Added   []string `json:"added,omitempty"`
+	Changed []string `json:"changed,omitempty"`
+	Removed []string `json:"removed,omitempty"`
+}
 
 // planOf compares the configured rows of two views.
 func planOf(before, after *state.View) Plan {

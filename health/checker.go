@@ -2,10 +2,10 @@
 // the state, probes each as its pool says, hears from the data plane of
 // connects that failed, and writes one row for each transition.
 //
-//	state: pools, backends --follow--> checks (a heap by time, one timer)
+//	state: pools, backends --follow--> checks, of inquiries (a heap by time, one timer)
 //	                                     |  ^
 //	                                due  v  | result          ConnectFailed
-//	                                  [ probes ]                    |
+//	                [ connector, or a goroutine each ]              |
 //	                                        |                       |
 //	                                        +------> tracker <------+
 //	                                                    |
@@ -15,6 +15,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -36,18 +37,23 @@ type Checker struct {
 	store *state.Store
 	log   *zap.Logger
 
+	// Told hears of every transition, on the goroutine of Run. nil: nobody does.
+	Told func(Transition)
+
 	probes map[string]func(config.Health) probe
 	random func() float64 // in [0, 1)
 
-	reports  reports
-	results  chan *check // has room for every probe in flight: none waits to be heard
-	checks   map[key]*check
-	queue    queue
-	inFlight int
-	walk     uint64 // number of the last follow
-	turned   []transition
-	blind    bool      // the last probe could not be made
-	lookLate time.Time // not before then for probes that are late
+	reports   reports
+	connector *connector
+	results   chan *inquiry // of the others; has room for every probe in flight: none waits to be heard
+	checks    map[key]*check
+	inquiries map[question]*inquiry
+	queue     queue
+	inFlight  int
+	walk      uint64 // number of the last follow
+	turned    []transition
+	blind     bool      // the last probe could not be made
+	lookLate  time.Time // not before then for probes that are late
 }
 
 // New makes a Checker; nothing is probed before Run.
@@ -58,8 +64,11 @@ func New(store *state.Store, log *zap.Logger) *Checker {
 		probes:  probes,
 		random:  rand.Float64,
 		reports: newReports(),
-		results: make(chan *check, mostInFlight),
 		checks:  map[key]*check{},
+
+		connector: newConnector(),
+		results:   make(chan *inquiry, mostInFlight),
+		inquiries: map[question]*inquiry{},
 	}
 }
 
@@ -74,6 +83,7 @@ func (c *Checker) ConnectFailed(pool, backend string, inARow uint32, err error) 
 func (c *Checker) Run(ctx context.Context) {
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
+	defer c.connector.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -82,15 +92,16 @@ func (c *Checker) Run(ctx context.Context) {
 	defer timer.Stop()
 	pools, backends := c.follow(zero, zero)
 	for {
-		c.launch(ctx, &inFlight)
-		switch {
-		case len(c.queue) == 0:
+		now := time.Now()
+		c.launch(ctx, &inFlight, now)
+		for _, q := range c.connector.look(now) {
+			c.judge(q, now, zero)
+		}
+		c.write()
+		if next := c.next(now); next.IsZero() {
 			timer.Stop()
-		case c.inFlight < mostInFlight:
-			timer.Reset(time.Until(c.queue[0].due))
-		default:
-			c.tellLate(time.Now())
-			timer.Reset(time.Until(c.lookLate))
+		} else {
+			timer.Reset(time.Until(next))
 		}
 		select {
 		case <-ctx.Done():
@@ -102,55 +113,101 @@ func (c *Checker) Run(ctx context.Context) {
 			pools, backends = c.follow(time.Now(), zero)
 		case <-c.reports.ready:
 			c.hear(time.Now())
-		case ch := <-c.results:
+		case q := <-c.results:
 			// What is back together is committed together.
 			now := time.Now()
-			for c.judge(ch, now, zero); len(c.results) > 0; {
+			for c.judge(q, now, zero); len(c.results) > 0; {
 				c.judge(<-c.results, now, zero)
 			}
 		}
-		c.write()
 	}
 }
 
+// next is when there is something to do again, if nothing comes before that;
+// zero: never.
+func (c *Checker) next(now time.Time) (next time.Time) {
+	switch {
+	case c.inFlight == mostInFlight:
+		c.tellLate(now)
+		next = c.lookLate
+	case len(c.queue) > 0:
+		next = c.queue[0].due
+	}
+	if look := c.connector.next; !look.IsZero() && (next.IsZero() || look.Before(next)) {
+		next = look
+	}
+	return next
+}
+
 // launch starts the probes that are due, as many as may be in flight.
-func (c *Checker) launch(ctx context.Context, inFlight *sync.WaitGroup) {
-	now := time.Now()
+func (c *Checker) launch(ctx context.Context, inFlight *sync.WaitGroup, now time.Time) {
 	for c.inFlight < mostInFlight {
-		ch := c.queue.take(now)
-		if ch == nil {
+		q := c.queue.take(now)
+		if q == nil {
 			return
 		}
-		ch.began, ch.hurry = now, false
+		q.began, q.hurry, q.asked = now, false, append(q.asked[:0], q.checks...)
 		c.inFlight++
-		timeout := ch.settings.Timeout
+		if q.connects() {
+			c.connector.begin(q, now)
+			continue
+		}
+		ask, at, timeout := q.probe, q.at, q.settings.Timeout
 		inFlight.Go(func() {
-			ch.result = ch.probe(ctx, ch.subject.Address, timeout)
-			c.results <- ch
+			q.result = ask(ctx, at, timeout)
+			c.results <- q
 		})
 	}
 }
 
 // judge takes the outcome of a probe.
-func (c *Checker) judge(ch *check, now, zero time.Time) {
+func (c *Checker) judge(q *inquiry, now, zero time.Time) {
 	c.inFlight--
-	if ch.gone {
-		return
-	}
-	if _, ok := ch.result.(unasked); ok {
-		c.tellUnasked(ch)
-	} else {
-		c.blind = false
-		from := ch.tracker.status
-		if ch.tracker.probed(ch.result == nil, ch.settings) {
-			c.turn(ch, from, now, "probe", probeReason(ch, from))
+	for _, ch := range q.asked {
+		if !ch.gone {
+			c.learn(ch, q.result, now)
 		}
 	}
-	due := ch.next(now, zero, c.random())
-	if ch.hurry {
-		due = ch.soon(now)
+	if len(q.checks) == 0 {
+		return
 	}
-	c.queue.at(ch, due)
+	due := q.next(now, zero, c.random())
+	if q.hurry {
+		due = q.soon(now)
+	}
+	c.queue.at(q, due)
+}
+
+// learn takes what a probe has found for one of those that wanted to know.
+func (c *Checker) learn(ch *check, result error, now time.Time) {
+	ch.result = c.heed(ch, result)
+	if _, ok := ch.result.(unasked); ok {
+		c.tellUnasked(ch)
+		return
+	}
+	c.blind = false
+	from := ch.tracker.status
+	if ch.tracker.probed(ch.result == nil, ch.settings) {
+		c.turn(ch, from, now, "probe", probeReason(ch, from))
+	}
+}
+
+// heed tells a warning, once for as long as it stays the same, and returns what
+// else the result of the probe says.
+func (c *Checker) heed(ch *check, result error) error {
+	w, ok := result.(warning)
+	if !ok {
+		if result == nil {
+			ch.warned = ""
+		}
+		return result
+	}
+	if words := w.Error(); words != ch.warned {
+		ch.warned = words
+		c.log.Warn(fmt.Sprintf("%s/%s: %s", ch.pool, ch.backend, words),
+			zap.String("pool", ch.pool), zap.String("backend", ch.backend), zap.String("warning", words))
+	}
+	return nil
 }
 
 // hear takes what the data plane has said. Each failed connect counts, and a
@@ -170,11 +227,16 @@ func (c *Checker) hear(now time.Time) {
 		if from == state.Down {
 			continue
 		}
-		if ch.place < 0 {
-			ch.hurry = true
-		} else if soon := ch.soon(now); soon.Before(ch.due) {
-			c.queue.at(ch, soon)
-		}
+		c.hasten(ch.inquiry, now)
+	}
+}
+
+// hasten asks out of turn, as soon as may be.
+func (c *Checker) hasten(q *inquiry, now time.Time) {
+	if q.place < 0 {
+		q.hurry = true
+	} else if soon := q.soon(now); soon.Before(c.queue.due(q)) {
+		c.queue.at(q, soon)
 	}
 }
 

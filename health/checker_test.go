@@ -16,14 +16,31 @@ const ms = time.Millisecond
 
 func TestFirstProbeIsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, web(2))
+		w := newWorld(web(2))
 		w.be(2, errRefused)
+		w.run(t)
 		synctest.Wait()
 		w.is(t, "b1", state.Up)
 		w.is(t, "b2", state.Down)
 		want := []string{"web/b1 up: the first probe was good", "web/b2 down: connect: refused"}
 		if got := w.lines(); !slices.Equal(got, want) {
 			t.Errorf("logged %q, want %q", got, want)
+		}
+	})
+}
+
+func TestCheckAsksElsewhereIfToldTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := web(2)
+		cfg.Pools[0].Health.Address = address(99)
+		w := newWorld(cfg)
+		w.be(99, errRefused)
+		w.run(t)
+		synctest.Wait()
+		w.is(t, "b1", state.Down)
+		w.is(t, "b2", state.Down)
+		if got := w.times(1); len(got) != 0 {
+			t.Errorf("the backend's own address was probed at %v", got)
 		}
 	})
 }

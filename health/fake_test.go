@@ -44,7 +44,7 @@ func newWorld(cfg *config.Config) *world {
 	}
 	w.checker = New(w.store, zap.New(core))
 	w.checker.random = func() float64 { return 0.5 }
-	w.checker.probes = map[string]func(config.Health) probe{"tcp": func(config.Health) probe { return w.ask }}
+	w.checker.probes = map[string]func(config.Health) probe{"fake": func(config.Health) probe { return w.ask }}
 	w.reload(cfg)
 	return w
 }
@@ -164,7 +164,7 @@ func address(port int) config.Address {
 // web has one pool, web, with backends b1 ... bn, at address(1) ... address(n).
 func web(n int) *config.Config {
 	h := riseTwoFallThree
-	h.Type, h.Timeout = "tcp", time.Second
+	h.Type, h.Timeout = "fake", time.Second
 	p := config.Pool{Name: "web", Health: h}
 	for i := 1; i <= n; i++ {
 		p.Backends = append(p.Backends, config.Backend{Name: fmt.Sprintf("b%d", i), Address: address(i), Weight: 1})

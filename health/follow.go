@@ -5,7 +5,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"sluice/config"
 	"sluice/state"
 )
 
@@ -26,35 +25,44 @@ func (c *Checker) follow(now, zero time.Time) (pools, backends <-chan struct{}) 
 	c.walk++
 	added := 0
 	var pool *state.Pool
+	var ask probe // of the pool
 	for b := range view.AllBackends() {
 		if pool == nil || pool.Name != b.Pool {
 			if pool = view.Pool(b.Pool); pool == nil {
 				continue // discovery has not heard of a reload yet
 			}
-			c.knows(pool)
+			ask = c.probeOf(pool)
 		}
-		probeOf := c.probes[pool.Health.Type]
-		if probeOf == nil {
+		if ask == nil {
 			continue
 		}
 		k, subject := key{b.Pool, b.Name}, state.SubjectOf(pool, b)
 		was := c.checks[k]
 		if was != nil && was.subject == subject {
 			was.walk = c.walk
-			c.resettle(was, &pool.Health, now, zero)
+			if h := &pool.Health; was.settings != h {
+				c.retime(was, h, now, zero)
+			}
 			continue
 		}
-		ch := &check{key: k, subject: subject, probe: probeOf(pool.Health), settings: &pool.Health, since: now, walk: c.walk, place: -1}
+		ch := &check{key: k, subject: subject, settings: &pool.Health, since: now, walk: c.walk}
+		if h := view.Health(b.Pool, b.Name); was == nil && h != nil && h.Subject == subject {
+			ch.tracker.status, ch.since = h.Status, h.Since // a process before this one knew
+		}
 		c.checks[k] = ch
-		delay := time.Duration(max(0, added-atOnce)) * min(gap, pool.Health.Interval/time.Duration(added+1))
-		c.queue.at(ch, now.Add(delay))
-		added++
+		if c.join(ch, questionOf(&pool.Health, pool.Health.Asked(b.Address)), ask, &pool.Health) {
+			delay := time.Duration(max(0, added-atOnce)) * min(gap, pool.Health.Interval/time.Duration(added+1))
+			c.queue.at(ch.inquiry, now.Add(delay))
+			added++
+		} else {
+			c.hasten(ch.inquiry, now)
+		}
 		if was != nil {
 			c.forget(was)
 			if was.tracker.status != state.Unknown {
 				c.tell(transition{
 					check: ch, from: was.tracker.status, to: state.Unknown, after: now.Sub(was.since),
-					by: "reload", reason: "its address or its type of health check has changed",
+					by: "reload", reason: "its address or its health check has changed",
 				})
 			}
 		}
@@ -69,28 +77,24 @@ func (c *Checker) follow(now, zero time.Time) (pools, backends <-chan struct{}) 
 	return view.Changed(state.Pools), view.Changed(state.Backends)
 }
 
-// resettle gives a check the settings of its pool. What is known of the backend
-// stays, and so does a first probe that is still to come.
-func (c *Checker) resettle(ch *check, h *config.Health, now, zero time.Time) {
-	same := *ch.settings == *h
-	ch.settings = h
-	if !same && ch.place >= 0 && !ch.began.IsZero() {
-		c.queue.at(ch, ch.nextAnew(now, zero, c.random()))
+// probeOf makes the probe of a pool; nil for one that is not probed. It says so
+// if there is no such health check: the config lets none through, so it is a
+// fault of ours, but one that an operator should see.
+func (c *Checker) probeOf(p *state.Pool) probe {
+	t := p.Health.Type
+	if of := c.probes[t]; of != nil {
+		return of(p.Health)
 	}
-}
-
-// knows says so if there is no such health check: the config lets none through,
-// so it is a fault of ours, but one that an operator should see.
-func (c *Checker) knows(p *state.Pool) {
-	if t := p.Health.Type; t != none && c.probes[t] == nil {
+	if t != none {
 		c.log.Error("health check of this type is not known, the pool is not probed",
 			zap.String("pool", p.Name), zap.String("type", t))
 	}
+	return nil
 }
 
 func (c *Checker) forget(ch *check) {
 	ch.gone = true
-	c.queue.remove(ch)
+	c.leave(ch)
 }
 
 // clear deletes the rows that no tracker stands behind.

@@ -87,7 +87,7 @@ func TestChangedBackendIsLoggedOnce(t *testing.T) {
 		cfg.Pools[0].Backends[0].Address = address(77)
 		w.reload(cfg)
 		synctest.Wait()
-		want := []string{"web/b1 unknown: its address or its type of health check has changed", "web/b1 up: the first probe was good"}
+		want := []string{"web/b1 unknown: its address or its health check has changed", "web/b1 up: the first probe was good"}
 		if got := w.lines(); !slices.Equal(got, want) {
 			t.Errorf("logged %q, want %q", got, want)
 		}
@@ -161,6 +161,30 @@ func TestUnknownTypeIsTold(t *testing.T) {
 		synctest.Wait()
 		if got := w.lines(); len(got) != 1 {
 			t.Errorf("logged %q, want one line", got)
+		}
+	})
+}
+
+func TestWhatAProcessBeforeKnewIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := web(2)
+		w := newWorld(cfg)
+		view := w.store.View()
+		c := w.store.Change()
+		for i, name := range []string{"b1", "b2"} {
+			subject := state.SubjectOf(view.Pool("web"), view.Backend("web", name))
+			if i == 1 {
+				subject.Address = address(77) // whom it had then
+			}
+			c.SetHealth(&state.Health{Pool: "web", Backend: name, Subject: subject, Status: state.Up, Since: time.Now()})
+		}
+		c.Commit()
+		w.run(t)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.is(t, "b1", state.Up)
+		if got, want := w.lines(), []string{"web/b2 up: the first probe was good"}; !slices.Equal(got, want) {
+			t.Errorf("logged %q, want %q", got, want)
 		}
 	})
 }

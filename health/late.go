@@ -20,21 +20,21 @@ func (c *Checker) tellLate(now time.Time) {
 		return
 	}
 	c.lookLate = now.Add(lateLook)
-	var first *check
+	var first waiting
 	waiting := 0
-	for _, ch := range c.queue {
-		if now.Sub(ch.due) <= ch.settings.Interval {
+	for _, q := range c.queue {
+		if now.Sub(q.due) <= q.settings.Interval {
 			continue
 		}
-		if waiting++; first == nil || ch.due.Before(first.due) {
-			first = ch
+		if waiting++; first.inquiry == nil || q.due.Before(first.due) {
+			first = q
 		}
 	}
-	if first == nil {
+	if first.inquiry == nil {
 		return
 	}
 	c.lookLate = now.Add(lateQuiet)
 	c.log.Warn("probes are late: all that may wait for an answer at one time do",
-		zap.String("pool", first.pool), zap.String("backend", first.backend), zap.Duration("late", now.Sub(first.due)),
+		zap.String("pool", first.checks[0].pool), zap.String("backend", first.checks[0].backend), zap.Duration("late", now.Sub(first.due)),
 		zap.Int("waiting", waiting), zap.Int("in_flight", c.inFlight))
 }

@@ -7,8 +7,9 @@ import (
 	"sluice/config"
 )
 
-// probe asks a backend once whether it is well; nil means that it is. An
-// unasked error says nothing of the backend, any other that it is not well;
+// probe asks a backend once whether it is well; nil means that it is. A warning
+// is that as well. An unasked error says nothing of the backend, any other that
+// it is not well;
 // the text says for people what was tried and what became of it. A probe
 // returns within the timeout, and at once when ctx is done.
 type probe func(ctx context.Context, a config.Address, timeout time.Duration) error
@@ -16,7 +17,15 @@ type probe func(ctx context.Context, a config.Address, timeout time.Duration) er
 // probes makes the probe of each type of health check. Of the settings it uses
 // only what a state.Subject holds: a probe outlives a change of the others.
 var probes = map[string]func(config.Health) probe{
-	"tcp": newTCP,
+	"tcp":         newTCP,
+	"tls":         newTLS,
+	"http":        newHTTP,
+	"https":       newHTTP,
+	"exec":        newExec,
+	"grpc":        newGRPC,
+	"send_expect": newSendExpect,
+	"redis":       newRedis,
+	"postgres":    newPostgres,
 }
 
 // none is the type of a pool whose backends are always up and never probed.
@@ -27,3 +36,9 @@ const none = "none"
 type unasked struct{ error }
 
 func (u unasked) Unwrap() error { return u.error }
+
+// warning is the error of a probe that was good, with something that should be
+// seen to before it is not.
+type warning struct{ error }
+
+func (w warning) Unwrap() error { return w.error }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,8 +17,14 @@ import (
 	"sluice/internal/testnet"
 )
 
+// ask is one probe of type tcp.
 func ask(a config.Address, timeout time.Duration) error {
-	return probeTCP(context.Background(), a, timeout)
+	if a.Unix != "" {
+		return probeUnix(context.Background(), a, timeout)
+	}
+	c := newConnector()
+	defer c.close()
+	return askBy(c, a, timeout)
 }
 
 // listen listens on a port of its own, and returns it with its address.
@@ -128,22 +133,6 @@ func TestProbeSaysWhyNot(t *testing.T) {
 	}
 }
 
-func TestProbeEndsWithItsContext(t *testing.T) {
-	testnet.Leaks(t)
-	at := sys.TCPAddr(netip.MustParseAddrPort("127.0.0.1:0"))
-	full(t, &at)
-	ctx, cancel := context.WithCancel(t.Context())
-	began := time.Now()
-	time.AfterFunc(20*time.Millisecond, cancel)
-	err := probeTCP(ctx, config.Address{TCP: at.AddrPort()}, time.Minute)
-	if _, ok := err.(unasked); !ok || !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want that nothing is said of the backend", err)
-	}
-	if d := time.Since(began); d > 30*time.Second {
-		t.Errorf("took %v", d)
-	}
-}
-
 func TestProbeWaitsForAPlaceInTheQueue(t *testing.T) {
 	testnet.Leaks(t)
 	path := filepath.Join(t.TempDir(), "s")
@@ -170,7 +159,7 @@ func TestProbeInAFullQueueEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	began := time.Now()
 	time.AfterFunc(20*time.Millisecond, cancel)
-	err := probeTCP(ctx, config.Address{Unix: path}, time.Minute)
+	err := probeUnix(ctx, config.Address{Unix: path}, time.Minute)
 	if _, ok := err.(unasked); !ok || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that nothing is said of the backend", err)
 	}
@@ -212,22 +201,15 @@ func TestProbeIsNotSeenByTheBackend(t *testing.T) {
 
 func TestProbeLeavesNoTimeWait(t *testing.T) {
 	l, a := listen(t, "tcp4", "127.0.0.1:0")
-	port := fmt.Sprintf(":%04X", l.Addr().(*net.TCPAddr).Port)
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	before := socketsAt(t, timeWait, port) // of somebody who had the port
 	for range 20 {
 		if err := ask(a, 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 	}
-	table, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const timeWait = "06"
-	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line)
-		if len(f) > 3 && f[3] == timeWait && (strings.HasSuffix(f[1], port) || strings.HasSuffix(f[2], port)) {
-			t.Errorf("left behind: %s", line)
-		}
+	if left := socketsAt(t, timeWait, port); len(left) > len(before) {
+		t.Errorf("left behind:\n%s", strings.Join(left, ""))
 	}
 }
 
@@ -254,20 +236,5 @@ func TestInterfaceThatIsNotThereIsNamed(t *testing.T) {
 	}
 	if got := ask(a, time.Second); got == nil || got.Error() != err.Error() {
 		t.Errorf("got %v, want %v", got, err)
-	}
-}
-
-func BenchmarkProbeTCP(b *testing.B) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	a := config.Address{TCP: l.Addr().(*net.TCPAddr).AddrPort()}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := ask(a, time.Second); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -17,6 +18,16 @@ type transition struct {
 	after    time.Duration // how long it had been from
 	by       string        // probe | connect | reload
 	reason   string
+}
+
+// Transition is one change of a backend's status, for others.
+type Transition struct {
+	Time          time.Time
+	Pool, Backend string
+	From, To      state.Status
+	After         time.Duration // how long it had been From
+	By            string        // probe, connect or reload: who found it
+	Reason        string
 }
 
 // turn notes a transition that the tracker has made; write commits it.
@@ -52,7 +63,7 @@ func (c *Checker) tell(t transition) {
 	if t.to == state.Down {
 		level = zap.WarnLevel
 	}
-	c.log.Log(level, fmt.Sprintf("%s/%s %v: %s", t.pool, t.backend, t.to, t.reason),
+	fields := []zap.Field{
 		zap.String("pool", t.pool),
 		zap.String("backend", t.backend),
 		zap.Stringer("from", t.from),
@@ -60,7 +71,15 @@ func (c *Checker) tell(t transition) {
 		zap.String("reason", t.reason),
 		zap.String("by", t.by),
 		zap.Duration("after", t.after),
-	)
+	}
+	var o outspoken
+	if t.by == "probe" && errors.As(t.result, &o) && o.output != "" {
+		fields = append(fields, zap.String("output", o.output))
+	}
+	c.log.Log(level, fmt.Sprintf("%s/%s %v: %s", t.pool, t.backend, t.to, t.reason), fields...)
+	if c.Told != nil {
+		c.Told(Transition{t.since, t.pool, t.backend, t.from, t.to, t.after, t.by, t.reason})
+	}
 }
 
 func probeReason(ch *check, from state.Status) string {

@@ -106,7 +106,7 @@ func TestClientOfNoBackendIsTurnedAwayAsConfigured(t *testing.T) {
 func TestUnixListenerIsBoundAgainAfterACrash(t *testing.T) {
 	peer := testnet.Start(t, "tcp4", testnet.Name("here"))
 	path := testnet.SocketPath(t)
-	setup := Setup{Bind: []string{"unix:" + path}, Backends: []string{peer.Address}}.TOML()
+	setup := Setup{Bind: []string{"unix:" + path}, Backends: []string{peer.Address}, Runtime: "survive_crash = false"}.TOML()
 	p := Sluice(t, setup)
 	p.lawfully = true
 	p.cmd.Process.Kill()

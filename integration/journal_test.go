@@ -16,6 +16,13 @@ type Line struct {
 	// Of "started" and "reloaded": where each listener accepts.
 	Listeners map[string]string
 
+	// Of "started" and "took over: WHY".
+	WorkerPID   int `json:"worker_pid"`
+	Handover    int
+	Kind        string
+	Connections int
+	PauseMS     float64 `json:"pause_ms"`
+
 	// Of "connection".
 	Listener, Client, Pool, Backend string
 	BytesUp                         int64    `json:"bytes_up"`

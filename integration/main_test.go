@@ -15,6 +15,7 @@ const (
 	asVar     = "SLUICE_TEST_AS"     // what this process is: sluice, or a helper
 	nofileVar = "SLUICE_TEST_NOFILE" // its limit of open files
 	userVar   = "SLUICE_TEST_USER"   // the user it becomes
+	orphanVar = "SLUICE_TEST_ORPHAN" // set: it may outlive its main process
 )
 
 // helpers are the other things this binary can be.
@@ -26,6 +27,13 @@ func TestMain(m *testing.M) {
 		os.Exit(testnet.Main(m))
 	case "sluice":
 		limit()
+		if os.Getenv(orphanVar) == "" {
+			dieWithParent() // the worker process as well: no test leaves an orphan
+			if os.Getenv("SLUICE_ROLE") == "worker" && os.Getppid() == 1 {
+				os.Exit(1) // it has died already
+			}
+		}
+		failIfAsked()
 		os.Exit(cmd.Main())
 	default:
 		limit()
@@ -46,12 +54,18 @@ func limit() {
 	}
 	if s := os.Getenv(userVar); s != "" {
 		id, _ := strconv.Atoi(s)
+		if os.Getuid() == id {
+			return
+		}
 		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(id), syscall.Setuid(id)} {
 			if err != nil {
 				panic(err)
 			}
 		}
-		// Changing the user has cleared the wish to die with the test.
-		syscall.Syscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
+		dieWithParent() // changing the user has cleared that wish
 	}
+}
+
+func dieWithParent() {
+	syscall.Syscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
 }

@@ -1,8 +1,8 @@
 package integration
 
 import (
+	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
@@ -26,7 +26,8 @@ func init() {
 		select {}
 	}
 	// hold N FRONT... opens N connections, exchanges bytes over each while all
-	// are open, says "all", and ends when its standard input does.
+	// are open and says "all", does so again for each line of its standard input,
+	// and ends when that does.
 	helpers["hold"] = hold
 	// churn N FRONT... makes N connections of one request each, 32 at a time.
 	helpers["churn"] = churn
@@ -42,16 +43,19 @@ func hold() error {
 		}
 		conns[i] = c
 	}
-	for round := range 2 {
-		for i, c := range conns {
-			if _, err := testnet.Exchange(c, testnet.Stream(i), int64(1+i%3000)); err != nil {
-				return fmt.Errorf("connection %d, round %d: %w", i, round, err)
+	for asked := bufio.NewScanner(os.Stdin); ; {
+		for round := range 2 {
+			for i, c := range conns {
+				if _, err := testnet.Exchange(c, testnet.Stream(i), int64(1+i%3000)); err != nil {
+					return fmt.Errorf("connection %d, round %d: %w", i, round, err)
+				}
 			}
 		}
+		fmt.Println(`{"msg":"all"}`)
+		if !asked.Scan() {
+			return nil
+		}
 	}
-	fmt.Println(`{"msg":"all"}`)
-	io.Copy(io.Discard, os.Stdin)
-	return nil
 }
 
 // from connects from one of several loopback addresses, each of which has
@@ -83,26 +87,11 @@ func TestManyConnectionsAtOnceAndNothingIsLeft(t *testing.T) {
 	if own.Max < limit {
 		testnet.Skip(t, "needs a limit of %d open files, the limit is %d", limit, own.Max)
 	}
-	var backends, listen []string
-	for i := range 4 {
-		backends = append(backends, fmt.Sprintf("127.0.2.%d:0", i+1))
-	}
-	// The kernel chooses one port, the other addresses take the same.
-	l, err := net.Listen("tcp4", backends[0])
-	testnet.Must(t, "find a port", err)
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	for i, b := range backends {
-		backends[i] = strings.TrimSuffix(b, "0") + port
-		listen = append(listen, fmt.Sprintf("127.0.3.%d:0", i+1))
-	}
-	_, echo := Helper(t, "echo", backends...)
-	echo.Await(0, patience, Says("ready"))
-
+	backends, listen := manyAddresses(t)
 	p := Sluice(t, Setup{Bind: listen, Backends: backends, Access: "errors"}.TOML(), NoFile(limit))
 	// One connection first: what is opened once is open now.
 	warm := testnet.Dial(t, p.Front("web"))
-	_, err = testnet.Exchange(warm, 1, 100_000)
+	_, err := testnet.Exchange(warm, 1, 100_000)
 	testnet.Must(t, "exchange", err)
 	warm.Close()
 	testnet.Eventually(t, patience, "it has ended", func() bool { return p.Sockets() == len(listen) })
@@ -139,4 +128,25 @@ func TestManyConnectionsAtOnceAndNothingIsLeft(t *testing.T) {
 	if bad := p.All(Connections); len(bad) > 0 {
 		t.Errorf("%d connections failed, for one %s", len(bad), bad[0].Raw)
 	}
+}
+
+// manyAddresses starts backends, and says where to listen so that there are ports
+// enough for thousands of connections.
+func manyAddresses(t *testing.T) (backends, listen []string) {
+	t.Helper()
+	for i := range 4 {
+		backends = append(backends, fmt.Sprintf("127.0.2.%d:0", i+1))
+	}
+	// The kernel chooses one port, the other addresses take the same.
+	l, err := net.Listen("tcp4", backends[0])
+	testnet.Must(t, "find a port", err)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	for i, b := range backends {
+		backends[i] = strings.TrimSuffix(b, "0") + port
+		listen = append(listen, fmt.Sprintf("127.0.3.%d:0", i+1))
+	}
+	_, echo := Helper(t, "echo", backends...)
+	echo.Await(0, patience, Says("ready"))
+	return backends, listen
 }

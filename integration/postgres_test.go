@@ -3,66 +3,24 @@ package integration
 import (
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"sluice/internal/testnet"
 )
 
-// postgresPrograms finds the programs where Debian keeps them, or on PATH.
-func postgresPrograms(t *testing.T, names ...string) []string {
-	t.Helper()
-	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	for _, dir := range dirs {
-		var found []string
-		for _, n := range names {
-			if _, err := os.Stat(filepath.Join(dir, n)); err == nil {
-				found = append(found, filepath.Join(dir, n))
-			}
-		}
-		if len(found) == len(names) {
-			return found
-		}
-	}
-	return testnet.Need(t, names...)
-}
-
-// notRoot makes a command run as an ordinary user, as PostgreSQL demands, and
-// gives that user the directory.
-func notRoot(t *testing.T, c *exec.Cmd, dir string) *exec.Cmd {
-	t.Helper()
-	c.Dir = dir
-	if os.Getuid() != 0 {
-		return c
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		u, err = user.Lookup("nobody")
-	}
-	testnet.Must(t, "find an ordinary user", err)
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	testnet.Must(t, "chown", os.Chown(dir, uid, gid))
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	return c
-}
-
 func TestPostgreSQL(t *testing.T) {
-	tools := postgresPrograms(t, "initdb", "postgres", "psql", "pgbench")
+	tools := testnet.PostgresPrograms(t, "initdb", "postgres", "psql", "pgbench")
 	dir := testnet.Dir(t)
 	data := filepath.Join(dir, "data")
 	address := testnet.FreeAddress(t, "tcp4")
 	host, port, _ := net.SplitHostPort(address)
-	OutputOf(t, notRoot(t, exec.Command(tools[0], "-D", data, "-U", "sluice", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"), dir))
+	OutputOf(t, testnet.NotRoot(t, exec.Command(tools[0], "-D", data, "-U", "sluice", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"), dir))
 	server := exec.Command(tools[1], "-D", data, "-h", host, "-p", port, "-k", dir,
 		"-c", "fsync=off", "-c", "max_wal_size=4GB", "-c", "max_connections=100")
-	pg := RunCommand(t, notRoot(t, server, dir))
+	pg := RunCommand(t, testnet.NotRoot(t, server, dir))
 	pg.AwaitAnswer(address)
 	testnet.Eventually(t, patience, "the server accepts queries", func() bool {
 		return exec.Command(tools[2], "-h", host, "-p", port, "-U", "sluice", "-c", "select 1", "postgres").Run() == nil

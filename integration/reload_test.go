@@ -138,3 +138,24 @@ func TestBadReloadChangesNothingAndSaysWhy(t *testing.T) {
 		t.Fatalf("a good file is refused after bad ones: %v", lines)
 	}
 }
+
+func TestReloadResetsConnectionsOfARemovedBackendIfAsked(t *testing.T) {
+	a := testnet.Start(t, "tcp4", testnet.Greet("a"))
+	b := testnet.Start(t, "tcp4", testnet.Greet("b"))
+	one := testnet.FreeAddress(t, "tcp4")
+	const how = "on_removed = \"reset\"\n"
+	p := Sluice(t, table("one", one, a.Address)+how)
+	live, _ := greeted(t, one)
+	if ok, lines := p.Reload(table("one", one, b.Address) + how); !ok {
+		t.Fatalf("refused: %v", lines)
+	}
+	if _, err := live.Read(make([]byte, 1)); !testnet.IsReset(err) {
+		t.Errorf("client got %v, want a reset", err)
+	}
+	p.Say(patience, "the cause", func(l Line) bool { return Connections(l) && l.Cause == "backend_removed" })
+	next, name := greeted(t, one)
+	if name != "b" {
+		t.Errorf("the next client got %s", name)
+	}
+	wantAlive(t, "the next client", next)
+}

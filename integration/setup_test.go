@@ -9,8 +9,8 @@ import (
 )
 
 // Setup is a configuration of one listener, web, and one pool, web. The zero
-// value listens on an IPv4 port of the kernel's choice and does not check its
-// backends.
+// value listens on an IPv4 port of the kernel's choice, does not check its
+// backends and ejects none.
 type Setup struct {
 	Bind     []string
 	Backends []string // addresses, or tables in TOML
@@ -18,7 +18,7 @@ type Setup struct {
 	Access   string // all unless given
 
 	// More lines for each table.
-	Runtime, Listener, Pool, Health string
+	Runtime, Log, Listener, Pool, Health, Outlier string
 }
 
 // TOML is the configuration as a file.
@@ -44,6 +44,7 @@ func (s Setup) TOML() string {
 %s
 [log]
 access = %q
+%s
 [listeners.web]
 bind = ["%s"]
 pool = "web"
@@ -54,8 +55,10 @@ backends = [%s]
 %s
 [pools.web.health]
 %s
-`, or(s.Runtime, `shutdown_grace = "2s"`), or(s.Access, "all"), strings.Join(s.Bind, `", "`), or(s.Relay, "splice"),
-		s.Listener, strings.Join(backends, ", "), s.Pool, or(s.Health, `type = "none"`))
+[pools.web.outlier]
+%s
+`, or(s.Runtime, `shutdown_grace = "2s"`), or(s.Access, "all"), s.Log, strings.Join(s.Bind, `", "`), or(s.Relay, "splice"),
+		s.Listener, strings.Join(backends, ", "), s.Pool, or(s.Health, `type = "none"`), or(s.Outlier, "consecutive_failures = 0"))
 }
 
 // Path is a way from a client to a backend.

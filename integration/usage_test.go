@@ -23,7 +23,14 @@ func (u Usage) String() string {
 }
 
 // Usage is what the process holds now.
-func (p *Process) Usage() Usage { return usageOf(p.PID()) }
+func (p *Process) Usage() Usage {
+	pid := p.PID()
+	u := usageOf(pid)
+	if pid != p.cmd.Process.Pid {
+		u.Sockets-- // its line to the main process
+	}
+	return u
+}
 
 // Sockets is how many sockets it has open.
 func (p *Process) Sockets() int { return p.Usage().Sockets }

@@ -103,8 +103,8 @@ func (w *worker) take(d *door, l *listenerSlot) syscall.Errno {
 		w.dismiss(l)
 		return e
 	}
-	w.count.accepted.add(1)
-	w.begin(fd, l)
+	fault("accepted")
+	w.enter(fd, l)
 	return 0
 }
 
@@ -144,22 +144,36 @@ func (w *worker) dismiss(l *listenerSlot) {
 	}
 }
 
-// begin makes a conn of an accepted socket.
-func (w *worker) begin(fd int, l *listenerSlot) {
-	slot, c := w.slab.take()
+// begin makes a conn of an accepted socket. w.client says whose it is, and
+// counted in which table of sources it is.
+func (w *worker) begin(fd int, l *listenerSlot, counted uint8) {
+	slot, c, generation := w.slab.take()
 	w.load.Store(int32(w.slab.live))
 	c.client, c.backend = int32(fd), -1
 	c.listener = l.id
-	c.accepted, c.lastMove = w.now, w.now
+	c.accepted, c.lastMove, c.counted = w.now, w.now, counted
 	c.up.init()
 	c.down.init()
 	c.setClient(&w.client)
 	if l.Relay == Copy {
 		c.flags |= copied
 	}
+	c.phase = connecting
+	if l.inspects() {
+		w.cardOf(slot, c).admitted = !l.awaits(c.clientAddress().Addr())
+		c.phase = inspecting
+	}
+	fault("slot taken")
+	c.generation = generation
+	fault("conn noted")
+	w.count.accepted.add(1)
 	if e := sys.EpollAdd(w.ep, fd, sys.In|sys.RdHup|sys.Pri|sys.Edge, slot, c.generation); e != 0 {
 		c.blame(NoDescriptor, e)
 		w.close(slot, c, true)
+		return
+	}
+	if c.phase == inspecting {
+		w.inspect(slot, c, l)
 		return
 	}
 	w.connect(slot, c)

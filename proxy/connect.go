@@ -13,19 +13,37 @@ import (
 // no event when there is room.
 const again = 10 * time.Millisecond
 
-// connect picks a backend and begins to connect, and goes on to another while
-// that fails at once.
+// connect picks a backend and begins to connect, unless others wait for one.
 func (w *worker) connect(slot uint32, c *conn) {
+	pool := w.poolFor(slot, c)
+	if pool == nil {
+		w.turnBack(slot, c, NoRoute)
+		return
+	}
+	if pool.Queue > 0 && c.tried.Len() == 0 && pool.line.Crowded() {
+		w.queue(slot, c, pool)
+		return
+	}
+	w.request = w.requestOf(slot, c, pool)
+	ref, verdict := w.pickIn(pool, c)
+	switch {
+	case verdict == balancer.Picked:
+		w.begun(slot, c, pool, ref)
+	case verdict == balancer.AllFull && pool.Queue > 0:
+		w.queue(slot, c, pool)
+	default:
+		w.refuse(slot, c, verdict)
+	}
+}
+
+func (w *worker) requestOf(slot uint32, c *conn, pool *Pool) balancer.Request {
+	return balancer.Request{Key: w.hashKey(slot, c, pool.HashOn), Rand: w.random.Uint64(), Now: w.now, Tried: c.tried}
+}
+
+// begun connects to a backend that was picked, and goes on to another while that
+// fails at once.
+func (w *worker) begun(slot uint32, c *conn, pool *Pool, ref int) {
 	for {
-		pool := w.live.listener(c.listener).Pool
-		w.request.Key = w.hashKey(c, pool.HashOn)
-		w.request.Rand = w.random.Uint64()
-		w.request.Tried = c.tried
-		ref, verdict := pool.Balancer.Pick(&w.request)
-		if verdict != balancer.Picked {
-			w.refuse(slot, c, verdict)
-			return
-		}
 		if c.tried.Len() > 0 {
 			c.retries++
 			w.count.retries.add(1)
@@ -44,6 +62,12 @@ func (w *worker) connect(slot uint32, c *conn) {
 		if !w.another(slot, c, e) {
 			return
 		}
+		w.request = w.requestOf(slot, c, pool)
+		var verdict balancer.Verdict
+		if ref, verdict = w.pickIn(pool, c); verdict != balancer.Picked {
+			w.refuse(slot, c, verdict)
+			return
+		}
 	}
 }
 
@@ -54,6 +78,7 @@ func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errn
 	if e != 0 {
 		return e
 	}
+	fault("backend socket")
 	c.backend = int32(fd)
 	c.flags &^= backendUnix | dialLater
 	if b.Address.Unix != "" {
@@ -61,7 +86,15 @@ func (w *worker) dial(slot uint32, c *conn, pool *Pool, b *Backend) syscall.Errn
 	} else {
 		pool.Socket.applyUserTimeout(fd)
 	}
+	fault("backend noted")
+	if pool.From != (From{}) && b.Address.Unix == "" {
+		if e := w.bindFrom(slot, c, fd, address.Family(), &pool.From); e != 0 {
+			w.unbound = true
+			return e
+		}
+	}
 	e = sys.Connect(fd, &address)
+	fault("connect begun")
 	switch e {
 	case syscall.EAGAIN: // a unix socket whose queue is full
 		c.flags |= dialLater
@@ -118,6 +151,7 @@ func (w *worker) connectEvent(slot uint32, c *conn, events uint32) {
 		if e == 0 {
 			e = syscall.ECONNRESET
 		}
+		fault("connect failed")
 		if sys.Unread(int(c.backend)) == 0 {
 			if w.another(slot, c, e) {
 				w.connect(slot, c)
@@ -161,40 +195,63 @@ func isItself(fd int, to netip.AddrPort) bool {
 
 // connected begins the relay.
 func (w *worker) connected(slot uint32, c *conn) {
+	fault("connect done")
+	pool, more := w.live.backend(c.backendID).pool, false
+	if pool.SendProxy != SendNone && !c.has(backendReset) {
+		var done bool
+		if done, more = w.greet(slot, c, pool.SendProxy); !done {
+			return
+		}
+	}
 	c.phase, c.cause = relaying, Completed
+	fault("relaying")
 	if !c.has(backendReset) {
 		c.errno = 0
 	}
 	c.connected = max(w.server.clock(), c.connectAt+1)
 	c.lastMove = w.now
-	if pool := w.live.backend(c.backendID).pool; !c.timer.armed() || pool.Socket.Keepalive.Idle < pool.ConnectTimeout {
+	if !c.timer.armed() || pool.Socket.Keepalive.Idle < pool.ConnectTimeout {
 		w.keepAlive(c)
 	}
 	w.armDeadline(slot, c)
 	w.live.backend(c.backendID).Load.Connected()
+	w.timeConnect(c)
+	if w.server.tellBegun.Load() {
+		w.reportAs(toldBegun, slot, c)
+	}
+	generation := c.generation
 	w.relay(slot, c)
+	if more && c.generation == generation {
+		w.uncork(c)
+	}
 }
 
 // another notes that a backend could not be connected, and reports whether
 // another may be tried; if not, the conn is closed.
 func (w *worker) another(slot uint32, c *conn, e syscall.Errno) bool {
 	b := w.live.backend(c.backendID)
-	if c.backend >= 0 {
-		sys.Close(int(c.backend))
-		c.backend = -1
+	if fd := int(c.backend); fd >= 0 {
+		c.backend = -1 // crossed out before it is closed: its number may soon be another's
+		fault("backend crossed out")
+		sys.Close(fd)
 	}
+	w.ungreet(slot, c)
 	c.down.init()
-	c.flags &^= backendOut | backendKept
+	c.flags &^= backendOut | backendKept | backendWrote | backendNoDelay
 	cause := ConnectFailed
-	switch e {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC:
+	switch unbound := w.unbound; {
+	case unbound: // the backend was not asked
+		w.unbound = false
+	case scarce(e):
 		cause = NoDescriptor
 		w.scarce = e
-	case syscall.EADDRNOTAVAIL: // our ports to this backend are used up: not its fault
-	case syscall.ETIMEDOUT:
+	case e == syscall.EADDRNOTAVAIL: // our ports to this backend are used up: not its fault
+	case e == syscall.ETIMEDOUT:
 		cause = ConnectTimedOut
+		w.timeFailure(b)
 		w.reportFailedConnect(b, e)
 	default:
+		w.timeFailure(b)
 		w.reportFailedConnect(b, e)
 	}
 	c.tried.Add(c.backendID)
@@ -204,6 +261,15 @@ func (w *worker) another(slot uint32, c *conn, e syscall.Errno) bool {
 		return true
 	}
 	w.turnAway(slot, c)
+	return false
+}
+
+// scarce reports whether a system call failed for want of something.
+func scarce(e syscall.Errno) bool {
+	switch e {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC:
+		return true
+	}
 	return false
 }
 
@@ -219,9 +285,13 @@ func (w *worker) refuse(slot uint32, c *conn, v balancer.Verdict) {
 	w.turnAway(slot, c)
 }
 
-// turnAway closes the client as its listener says. A close that leaves unread
+// turnAway gives the client its listener's fallback file, or closes it as the
+// listener says. A close that leaves unread
 // bytes would be a reset, so what the client has sent is thrown away first.
 func (w *worker) turnAway(slot uint32, c *conn) {
+	if w.fallBack(slot, c) {
+		return
+	}
 	reset := w.live.listener(c.listener).Reject == RejectReset
 	if !reset && !c.has(clientUnix) {
 		sys.ShutdownWrite(int(c.client))
@@ -231,11 +301,39 @@ func (w *worker) turnAway(slot uint32, c *conn) {
 }
 
 // hashKey is what source_hash and maglev go by.
-func (w *worker) hashKey(c *conn, on HashOn) uint64 {
-	if on == HashListener {
+func (w *worker) hashKey(slot uint32, c *conn, on HashOn) uint64 {
+	switch {
+	case on == HashListener:
 		return balancer.HashString(w.live.listener(c.listener).Name)
+	case on == HashSNI && c.has(carded) && w.slab.card(slot).nameSize > 0:
+		return balancer.HashString(w.slab.card(slot).serverName())
 	}
-	return balancer.HashAddr(c.clientAddress().Addr())
+	return balancer.HashAddr(w.source(slot, c).Addr())
+}
+
+// poolFor is the pool that a conn goes to as its listener is now, nil if no route
+// leads anywhere.
+func (w *worker) poolFor(slot uint32, c *conn) *Pool {
+	l := w.live.listener(c.listener)
+	if l.Routes == nil {
+		return l.Pool
+	}
+	if pool := w.routed(slot, c, l); pool.Name != "" {
+		return pool
+	}
+	return nil
+}
+
+// routed is the pool that the routes in force send a conn to, and the listener's own
+// if none does.
+func (w *worker) routed(slot uint32, c *conn, l *listenerSlot) *Pool {
+	k := w.cardOf(slot, c)
+	i := l.Routes.Match(k.serverName(), k.alpn[:k.alpnSize], w.source(slot, c).Addr())
+	k.route = uint16(min(i+1, 1<<16-1))
+	if i < 0 {
+		return l.Pool
+	}
+	return l.Routes.Pool(i)
 }
 
 func (a *Address) sockaddr() sys.Sockaddr {

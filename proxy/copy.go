@@ -15,16 +15,21 @@ func (w *worker) fillBuffer(c *conn, s side) {
 		return
 	}
 	i := w.bufs.take()
-	b := w.bufs.at(i)
-	n, e := sys.Read(s.source, b.bytes)
+	b, m := w.bufs.at(i)
+	// Named before it is read into: after a crash the kernel tells how much was.
+	m.read(s.source)
+	c.flags |= s.buffered
+	s.carrier = i
+	n, e := sys.Read(s.source, b)
+	fault("read")
 	if n > 0 {
-		b.at, b.end = 0, n
-		s.carrier = i
-		c.flags |= s.buffered
-		s.Filled(n, n < len(b.bytes) && !s.sourceUnix)
+		m.end = uint32(n)
+		s.Filled(n, n < len(b) && !s.sourceUnix)
+		fault("read counted")
+		m.moving = still
 		return
 	}
-	w.bufs.give(i)
+	w.giveBuffer(c, s)
 	switch e {
 	case 0:
 		w.sourceEnded(c, s)
@@ -35,18 +40,31 @@ func (w *worker) fillBuffer(c *conn, s side) {
 	}
 }
 
-// drainBuffer is drain by write(2).
+// giveBuffer gives back the buffer of a flow, which is empty.
+func (w *worker) giveBuffer(c *conn, s side) {
+	i := s.carrier
+	s.carrier = -1
+	fault("buffer let go")
+	c.flags &^= s.buffered
+	w.bufs.give(i)
+}
+
+// drainBuffer is drain by a write of which the kernel itself notes how far it came.
 func (w *worker) drainBuffer(slot uint32, c *conn, s side) {
-	b := w.bufs.at(s.carrier)
-	n, e := sys.Write(s.sink, b.bytes[b.at:b.end])
+	b, m := w.bufs.at(s.carrier)
+	m.write(s.stream)
+	n, e := m.out.Send(s.sink, b[m.end-m.left:m.end])
+	fault("written")
+	if n > 0 {
+		w.moved(c, s, n)
+		s.Drained(n)
+	}
+	fault("written counted")
+	m.moving = still
 	switch {
 	case n > 0:
-		b.at += n
-		w.moved(c, s, n)
-		if s.Drained(n); s.Pending() == 0 {
-			w.bufs.give(s.carrier)
-			s.carrier = -1
-			c.flags &^= s.buffered
+		if s.Pending() == 0 {
+			w.giveBuffer(c, s)
 		}
 	case e == syscall.EAGAIN:
 		w.sinkFull(slot, c, s)

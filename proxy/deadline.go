@@ -14,14 +14,29 @@ import (
 
 // deadline is when the conn has waited long enough, 0 for never, and why it
 // would end then.
-func (w *worker) deadline(c *conn) (int64, Cause) {
+func (w *worker) deadline(slot uint32, c *conn) (int64, Cause) {
 	l := w.live.listener(c.listener)
 	switch c.phase {
+	case inspecting:
+		return c.notBeyond(l, c.accepted+int64(l.InspectTimeout), InspectTimedOut)
+	case waiting:
+		return c.notBeyond(l, c.queuedAt+int64(w.queues[slot].pool.Load().QueueTimeout), QueueTimedOut)
+	case sending, lingering:
+		return c.fallbackDeadline(), c.cause
 	case connecting:
-		return c.connectAt + int64(w.live.backend(c.backendID).pool.ConnectTimeout), ConnectTimedOut
+		return c.notBeyond(l, c.connectAt+int64(w.live.backend(c.backendID).pool.ConnectTimeout), ConnectTimedOut)
 	case breaking:
 		return c.brokenAt + int64(breakingLimit(l)), c.cause
 	}
+	at, cause := w.silenceOver(c, l)
+	if life := c.lifeOver(l); life != 0 && (at == 0 || life < at) {
+		return life, LifetimeOver
+	}
+	return at, cause
+}
+
+// silenceOver is the deadline of a relay without bytes.
+func (w *worker) silenceOver(c *conn, l *listenerSlot) (int64, Cause) {
 	at, cause := int64(0), IdleTimedOut
 	if l.IdleTimeout > 0 {
 		at = c.lastMove + int64(l.IdleTimeout)
@@ -42,13 +57,36 @@ func (w *worker) deadline(c *conn) (int64, Cause) {
 	return at, cause
 }
 
+// lifeOver is when the connection has lasted for max_lifetime, 0: never.
+func (c *conn) lifeOver(l *listenerSlot) int64 {
+	if l.MaxLifetime == 0 {
+		return 0
+	}
+	return c.accepted + int64(l.MaxLifetime)
+}
+
+func (c *conn) notBeyond(l *listenerSlot, at int64, cause Cause) (int64, Cause) {
+	if life := c.lifeOver(l); life != 0 && life < at {
+		return life, LifetimeOver
+	}
+	return at, cause
+}
+
+// endLife ends a connection that has lasted long enough. One that is at rest ends as
+// an idle one does; a FIN to others would call a stream whole that is cut.
+func (w *worker) endLife(slot uint32, c *conn) {
+	atRest := c.phase == relaying && c.up.Pending() == 0 && c.down.Pending() == 0 && w.now-c.lastMove >= int64(time.Second)
+	c.cause, c.errno = LifetimeOver, 0
+	w.close(slot, c, !atRest || c.has(clientReset|backendReset))
+}
+
 // half reports whether one side has finished, in whatever way.
 func (c *conn) half() bool {
 	return c.up.Ended() || c.down.Ended() || c.has(clientReset|backendReset)
 }
 
 func (w *worker) armDeadline(slot uint32, c *conn) {
-	at, _ := w.deadline(c)
+	at, _ := w.deadline(slot, c)
 	if c.phase == connecting && c.has(dialLater) {
 		at = min(at, w.now+int64(again))
 	}
@@ -66,13 +104,30 @@ func (w *worker) timeout(slot uint32, c *conn) {
 	if c.phase == relaying {
 		w.keepAlive(c)
 	}
-	at, cause := w.deadline(c)
+	at, cause := w.deadline(slot, c)
 	if at == 0 || at > w.now {
 		if c.phase == connecting && c.has(dialLater) {
 			w.dialAgain(slot, c)
 			return
 		}
 		w.armDeadline(slot, c)
+		return
+	}
+	if cause == LifetimeOver {
+		w.endLife(slot, c)
+		return
+	}
+	if c.phase == inspecting {
+		w.inspectLate(slot, c)
+		return
+	}
+	if c.phase == sending || c.phase == lingering {
+		w.fallbackTimeout(slot, c)
+		return
+	}
+	if c.phase == waiting {
+		c.blame(QueueTimedOut, 0)
+		w.turnAway(slot, c)
 		return
 	}
 	if c.phase == connecting {
@@ -134,7 +189,7 @@ func (w *worker) flush(slot uint32, c *conn) {
 	if c.has(clientReset) {
 		whole, unixSide = int(c.backend), c.has(backendUnix)
 	}
-	at, _ := w.deadline(c)
+	at, _ := w.deadline(slot, c)
 	if unixSide || at <= w.now || sys.Unsent(whole) == 0 {
 		w.close(slot, c, true)
 		return

@@ -31,6 +31,7 @@ type door struct {
 // the same.
 type doorKey struct {
 	address Address
+	reach   Reach
 	only6   bool   // on [::], and another socket has the IPv4 side of the port
 	free    string // on port 0: whose it is and which of its binds, since each gets a port of its own
 }
@@ -39,12 +40,20 @@ type doorKey struct {
 func (t *Table) keys(l *Listener) []doorKey {
 	keys := make([]doorKey, len(l.Bind))
 	for i, a := range l.Bind {
-		keys[i] = doorKey{address: a, only6: a.isIPv6Any() && t.hasIPv4Any(a.TCP.Port())}
+		keys[i] = doorKey{address: a, reach: l.reachAt(a), only6: a.isIPv6Any() && t.hasIPv4Any(a.TCP.Port())}
 		if a.Unix == "" && a.TCP.Port() == 0 {
 			keys[i].free = fmt.Sprint(l.Name, " ", i)
 		}
 	}
 	return keys
+}
+
+// reachAt is how an address is reached. The path of a unix socket is just there.
+func (l *Listener) reachAt(a Address) Reach {
+	if a.Unix != "" {
+		return Reach{}
+	}
+	return l.Reach
 }
 
 // hasIPv4Any reports whether the table listens on every IPv4 address of a port
@@ -160,6 +169,10 @@ func (k doorKey) listen(l *Listener, share bool) (int, error) {
 		}
 		sys.SharePort(fd, share)
 		l.Socket.apply(fd)
+		if err := k.reach.set(fd, address.Family()); err != nil {
+			sys.Close(fd)
+			return -1, fmt.Errorf("bind %s: %w", a, err)
+		}
 	}
 	if e := sys.Bind(fd, &address); e != 0 {
 		sys.Close(fd)
@@ -179,9 +192,20 @@ func (k doorKey) listen(l *Listener, share bool) (int, error) {
 // from the one that listens.
 func (o *SocketOptions) apply(fd int) {
 	sys.NoDelay(fd, o.NoDelay)
+	if o.DeferAccept {
+		sys.DeferAccept(fd, deferFor)
+	}
+	if o.FastOpen {
+		sys.FastOpen(fd, fastOpenMost)
+	}
 	o.applyKeepalive(fd)
 	o.applyUserTimeout(fd)
 }
+
+const (
+	deferFor     = 5    // seconds after which a client is accepted that has sent nothing
+	fastOpenMost = 1024 // clients whose data came with the SYN and whose handshake is not complete
+)
 
 func (o *SocketOptions) applyKeepalive(fd int) {
 	if k := o.Keepalive; k.Idle > 0 {
@@ -199,6 +223,8 @@ func (o *SocketOptions) applyUserTimeout(fd int) {
 func (o *SocketOptions) reapply(fd int) {
 	sys.NoKeepalive(fd)
 	sys.UserTimeout(fd, 0)
+	sys.DeferAccept(fd, 0)
+	sys.FastOpen(fd, 0)
 	o.apply(fd)
 }
 

@@ -10,6 +10,7 @@ import (
 type message struct {
 	kind order
 	door *door
+	ask  func(*worker)
 }
 
 type order uint8
@@ -21,7 +22,9 @@ const (
 	newLive                  // look at the server's live
 	backToDoors              // its rest was ended
 	resetAll                 // reset every connection
+	answerTo                 // do what ask says
 	leave                    // end the loop
+	halt                     // end the loop and leave everything open
 )
 
 // mailbox is how others reach a worker. It is for rare things: a mutex, a
@@ -59,11 +62,16 @@ func (w *worker) readMail() {
 			w.closeDoor(msg.door)
 		case retryDoor, newLive: // a new table may have new limits
 			w.unpause()
+			if msg.kind == newLive {
+				w.changeQueues()
+			}
 		case backToDoors:
 			w.backToDoors()
+		case answerTo:
+			msg.ask(w)
 		case resetAll:
 			w.resetAll()
-		case leave:
+		case leave, halt:
 			w.leaving = true
 		}
 	}
@@ -71,7 +79,7 @@ func (w *worker) readMail() {
 
 // resetAll ends what the grace period left.
 func (w *worker) resetAll() {
-	for slot := uint32(1); slot <= w.slab.used; slot++ {
+	for slot := uint32(1); slot <= w.slab.page.used; slot++ {
 		if c := w.slab.at(slot); c.generation != 0 {
 			c.cause, c.errno = ShutDown, 0
 			w.close(slot, c, true)

@@ -20,8 +20,8 @@ import (
 // a worker makes only its first few large, leaves the rest at the kernel's
 // default, and lends the large ones first.
 type pipes struct {
-	size  int // bytes asked for
-	all   []pipe
+	size  int     // bytes asked for
+	all   []pipe  // in the book
 	large []int32 // indices into all: open, empty and of the size asked for
 	small []int32 // the same, smaller
 	holes []int32 // indices into all: closed
@@ -32,7 +32,9 @@ type pipes struct {
 	spares     *atomic.Int64 // pipes that all workers may still open beyond those kept
 }
 
-// pipe is two descriptors. slots is how many separate pieces it holds.
+// pipe is two descriptors, -1 when it is closed. slots is how many separate
+// pieces it holds. It is plain data: a descriptor is noted after it was opened, and
+// crossed out before it is closed.
 type pipe struct {
 	r, w  int
 	size  int
@@ -55,8 +57,9 @@ var privileged = sys.MayExceedLimits()
 // pageSize is what a slot holds.
 var pageSize = os.Getpagesize()
 
-func newPipes(size int, spares *atomic.Int64) (*pipes, error) {
-	p := &pipes{size: size, spares: spares}
+// newPipes opens those that are kept. table is where all of them are noted.
+func newPipes(size int, spares *atomic.Int64, table []pipe) (*pipes, error) {
+	p := &pipes{size: size, spares: spares, all: table[:0]}
 	for range pipesKept {
 		i, e := p.make()
 		if e != 0 {
@@ -133,6 +136,9 @@ func (p *pipes) at(i int32) *pipe { return &p.all[i] }
 // workers may open together: slow readers must not take the descriptors of
 // those who are still to come.
 func (p *pipes) make() (int32, syscall.Errno) {
+	if len(p.holes) == 0 && len(p.all) == cap(p.all) {
+		return -1, syscall.EMFILE // there is no room to note it
+	}
 	if p.open.Load() >= pipesKept && p.spares.Add(-1) < 0 {
 		p.spares.Add(1)
 		return -1, syscall.EMFILE
@@ -154,25 +160,51 @@ func (p *pipes) make() (int32, syscall.Errno) {
 	if size >= p.size {
 		p.larges++
 	}
-	made := pipe{r: r, w: w, size: size, slots: size / pageSize}
 	p.open.Add(1)
+	return p.note(pipe{r: r, w: w, size: size, slots: size / pageSize}), 0
+}
+
+// adopt takes over a pipe of the process before, with n bytes in it, as lent. It
+// takes the place of an empty one, or with each process there would be more.
+func (p *pipes) adopt(was pipe, n int) int32 {
+	for _, from := range [...]*[]int32{&p.small, &p.large} {
+		if last := len(*from) - 1; last >= 0 {
+			p.shut((*from)[last])
+			*from = (*from)[:last]
+			break
+		}
+	}
+	if p.open.Add(1) > pipesKept {
+		p.spares.Add(-1)
+	}
+	p.used.Add(1)
+	p.pinned += n
+	if was.size >= p.size {
+		p.larges++
+	}
+	return p.note(was)
+}
+
+// note puts an open pipe into the table.
+func (p *pipes) note(made pipe) int32 {
 	if n := len(p.holes); n > 0 {
 		i := p.holes[n-1]
 		p.holes = p.holes[:n-1]
 		p.all[i] = made
-		return i, 0
+		return i
 	}
 	p.all = append(p.all, made)
-	return int32(len(p.all) - 1), 0
+	return int32(len(p.all) - 1)
 }
 
 func (p *pipes) shut(i int32) {
 	if p.all[i].size >= p.size {
 		p.larges--
 	}
-	sys.Close(p.all[i].r)
-	sys.Close(p.all[i].w)
+	was := p.all[i]
 	p.all[i] = pipe{r: -1, w: -1}
+	sys.Close(was.r)
+	sys.Close(was.w)
 	p.holes = append(p.holes, i)
 	if p.open.Add(-1) >= pipesKept {
 		p.spares.Add(1)

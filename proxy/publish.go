@@ -7,15 +7,23 @@ import (
 	"sluice/internal/sys"
 )
 
-// Opening holds sockets that are open but not yet accepted from.
-type Opening struct{ doors []*door }
+// Opening holds sockets that are open but not yet accepted from, and fallback files.
+type Opening struct {
+	doors []*door
+	files map[string]*fallbackFile // by listener
+}
 
 // Open opens the sockets that t needs and the table in force has not. Nothing
 // is accepted from them before Publish; Close gives them back.
 func (s *Server) Open(t *Table) (*Opening, error) {
 	in := s.live.Load()
-	o := &Opening{}
-	var errs []error
+	o := &Opening{files: map[string]*fallbackFile{}}
+	errs := in.openFallbacks(t, o)
+	for _, p := range t.Pools {
+		if err := p.From.allowed(); err != nil {
+			errs = append(errs, fmt.Errorf("pool %s: %w", p.Name, err))
+		}
+	}
 	for _, l := range t.Listeners {
 		for _, key := range t.keys(l) {
 			if in.doorOf(key) != nil {
@@ -41,7 +49,10 @@ func (o *Opening) Close() {
 	for _, d := range o.doors {
 		d.shut()
 	}
-	o.doors = nil
+	for _, f := range o.files {
+		sys.Close(f.fd)
+	}
+	o.doors, o.files = nil, nil
 }
 
 // Publish puts t in force: what o opened begins to accept, listeners that t
@@ -57,23 +68,44 @@ func (s *Server) Publish(t *Table, o *Opening) {
 		}
 		return
 	}
+	if s.past != nil && !s.begun.Load() {
+		s.live.Load().take(t)
+	}
 	s.publish(t, o)
+	if s.past != nil && !s.begun.Load() && s.free != nil {
+		s.adopt()
+		s.free = nil
+	}
+	fault("adopting")
+	s.book.complete(true)
+	fault("adopted")
 }
 
 func (s *Server) publish(t *Table, o *Opening) {
 	before := s.live.Load()
-	after := before.succeed(t, s.seen())
+	after := before.succeed(t, s.seen(), s.allTold)
 	added, removed := after.placeDoors(before, o)
+	stale := after.placeFallbacks(before, o)
 	for _, d := range append(added, removed...) {
 		d.holders.Store(int32(len(s.workers)))
 	}
+	if s.writeRoll(after) != nil {
+		s.book.complete(false) // who the numbers are is not known to the next process
+	}
 	s.live.Store(after)
 	s.post(message{kind: newLive})
+	s.countAnew(before, after)
+	s.callQueues(after)
+	s.dropFallbacks(stale)
 	for _, d := range added {
 		s.post(message{kind: openDoor, door: d})
 	}
 	for _, d := range removed {
 		s.post(message{kind: closeDoor, door: d})
+	}
+	if !s.begun.Load() {
+		s.leaving = removed
+		return
 	}
 	for _, d := range removed {
 		<-d.gone
@@ -87,6 +119,16 @@ func (s *Server) seen() uint64 {
 		oldest = min(oldest, w.seen.Load())
 	}
 	return oldest
+}
+
+// allTold reports whether everything that workers have said so far was told.
+func (s *Server) allTold() bool {
+	for _, w := range s.workers {
+		if !w.ring.empty() {
+			return false
+		}
+	}
+	return true
 }
 
 // placeDoors gives each door of before that is still wanted, and each that was

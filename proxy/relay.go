@@ -18,14 +18,15 @@ type side struct {
 	sinkBroken   flags
 	sinkOut      flags // set when the sink is registered for OUT
 	buffered     flags // set when the carrier is a buffer
+	fromClient   bool  // the source is the client
 }
 
 func (c *conn) upSide() side {
-	return side{&c.up, int(c.client), int(c.backend), c.has(clientUnix), clientReset, backendReset, backendOut, upBuffered}
+	return side{&c.up, int(c.client), int(c.backend), c.has(clientUnix), clientReset, backendReset, backendOut, upBuffered, true}
 }
 
 func (c *conn) downSide() side {
-	return side{&c.down, int(c.backend), int(c.client), c.has(backendUnix), backendReset, clientReset, clientOut, downBuffered}
+	return side{&c.down, int(c.backend), int(c.client), c.has(backendUnix), backendReset, clientReset, clientOut, downBuffered, false}
 }
 
 func (w *worker) clientEvent(slot uint32, c *conn, events uint32) {
@@ -33,11 +34,19 @@ func (w *worker) clientEvent(slot uint32, c *conn, events uint32) {
 	if events&(sys.Out|sys.Err|sys.Hup) != 0 {
 		c.down.Writable()
 	}
+	switch c.phase {
+	case waiting:
+		w.waitingEvent(slot, c, events)
+		return
+	case sending, lingering:
+		w.fallbackEvent(slot, c, events)
+		return
+	}
 	if events&sys.Err != 0 {
 		if c.phase == connecting {
-			c.cause = Completed // the failure of an earlier connect is not why it ends
-			c.blame(ClientAborted, sys.SocketError(int(c.client)))
-			w.close(slot, c, true)
+			e := sys.SocketError(int(c.client))
+			fault("client aborted")
+			w.abort(slot, c, e)
 			return
 		}
 		c.flags |= clientReset
@@ -45,6 +54,13 @@ func (w *worker) clientEvent(slot uint32, c *conn, events uint32) {
 	if c.phase == relaying {
 		w.relay(slot, c)
 	}
+}
+
+// abort ends a conn whose client has reset before a backend was connected.
+func (w *worker) abort(slot uint32, c *conn, e syscall.Errno) {
+	c.cause = Completed // the failure of an earlier connect is not why it ends
+	c.blame(ClientAborted, e)
+	w.close(slot, c, true)
 }
 
 func (w *worker) backendEvent(slot uint32, c *conn, events uint32) {
@@ -70,12 +86,16 @@ func (w *worker) latch(s *stream, events uint32) {
 	}
 }
 
+// fillsPerTurn is how many times a flow may fill before others have their turn.
+// More are no cheaper: while the others are served, what comes makes the next
+// fill larger.
+const fillsPerTurn = 1
+
 // relay gives both directions of a conn a turn and looks at what became of
 // it.
 func (w *worker) relay(slot uint32, c *conn) {
-	fills := w.share()
-	c.up.Turn(fills)
-	c.down.Turn(fills)
+	c.up.Turn(fillsPerTurn)
+	c.down.Turn(fillsPerTurn)
 	up := w.pump(slot, c, c.upSide())
 	down := w.pump(slot, c, c.downSide())
 	if c.has(clientReset | backendReset) {
@@ -95,18 +115,9 @@ func (w *worker) relay(slot uint32, c *conn) {
 	}
 }
 
-// share is how many times a flow may fill in this turn: often, since going on
-// is cheaper than coming back, but once while others wait for small things.
-func (w *worker) share() uint8 {
-	if w.hurried() {
-		return 1
-	}
-	return 8
-}
-
 // hurried reports whether bulk has to make way: several conns want a turn, and
 // short messages came a short while ago. Bulk transfers among themselves have
-// nothing to gain from small shares, and lose a third of their speed to them.
+// nothing to gain from shorter fills.
 func (w *worker) hurried() bool { return w.crowd > 1 && w.now-w.shortAt < int64(hurry) }
 
 // hurry is how long after a short message more are expected.
@@ -145,6 +156,7 @@ func (w *worker) finish(c *conn, s side) {
 			c.blame(Internal, e)
 		}
 	}
+	fault("shut")
 	s.ShutDone()
 }
 
@@ -173,11 +185,13 @@ func (w *worker) sourceEnded(c *conn, s side) {
 		s.SourceUrgent()
 		return
 	}
+	fault("source ended")
 	s.SourceEnded()
 	c.lastMove = w.now
 }
 
 func (w *worker) sourceBroke(c *conn, s side, e syscall.Errno) {
+	fault("source broke")
 	c.flags |= s.sourceBroken
 	c.errnoOf(e)
 	s.SourceBroke()
@@ -186,6 +200,7 @@ func (w *worker) sourceBroke(c *conn, s side, e syscall.Errno) {
 // sinkBroke drops the bytes that will reach nobody. What the other side still
 // has to say, said before it broke, is read to its end.
 func (w *worker) sinkBroke(c *conn, s side, e syscall.Errno) {
+	fault("sink broke")
 	c.flags |= s.sinkBroken
 	c.errnoOf(e)
 	w.dropCarrier(c, s.stream, s.buffered)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -17,9 +18,21 @@ type Options struct {
 	MaxConnections int // 0: what the descriptor limit allows
 	PipeSize       int // bytes; 0: 1 MiB
 
-	// The three sinks are called one after the other on a goroutine of the
-	// Server's own; a slow one loses records, never time of a worker. nil: none.
+	// Past is the book of a process that is gone, and Inherited the descriptors that
+	// came over from it: what nobody claims of them is closed. The Server reads Past
+	// until the first Publish has returned.
+	Past      *Past
+	Inherited []int
+
+	// Keep has what must survive the process written where another process can
+	// read it; see BookFD.
+	Keep bool
+
+	// The sinks are called one after the other on a goroutine of the Server's own; a
+	// slow one loses records, never time of a worker. What Record and Begun are
+	// given is used again for the next one. nil: none.
 	Record        func(*Record)
+	Begun         func(*Record) // a connection has its backend; see TellBegun
 	Notice        func(Notice)
 	ConnectFailed func(pool, backend string, inARow uint32, err error)
 }
@@ -29,13 +42,24 @@ type Options struct {
 type Server struct {
 	options  Options
 	started  time.Time
+	book     *book
 	workers  []*worker
 	running  sync.WaitGroup
 	reporter *reporter
 
+	past    *Past        // nil: a fresh start
+	free    map[int]bool // inherited descriptors that nobody has claimed; true: to be looked at
+	carried Carried
+	begun   atomic.Bool // the workers run
+	halted  atomic.Bool // they have stopped for good, and left everything open
+
+	tellBegun  atomic.Bool
 	publishing sync.Mutex // held while live is replaced
+	leaving    []*door    // that left the table before the workers ran
+	roll       *roll      // saved last
 	live       atomic.Pointer[live]
-	limit      int64 // connections at once
+	seed       maphash.Seed // of sources
+	limit      int64        // connections at once
 
 	draining atomic.Bool
 	empty    chan struct{} // told when the last connection has ended while draining
@@ -48,7 +72,8 @@ type Server struct {
 	pipes   atomic.Int64 // pipes that may still be opened beyond those kept
 }
 
-// New starts the workers. They have no table yet and accept nothing.
+// New starts the workers. They have no table yet and accept nothing. With a Past
+// they are not started before Begin.
 func New(o Options) (*Server, error) {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -64,13 +89,31 @@ func New(o Options) (*Server, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("the limit of %d open descriptors leaves none for connections; raise it (ulimit -n)", descriptors)
 	}
-	s := &Server{options: o, started: time.Now(), limit: int64(limit), empty: make(chan struct{}, 1)}
+	s := &Server{options: o, seed: maphash.MakeSeed(), started: time.Now(), past: o.Past, limit: int64(limit), empty: make(chan struct{}, 1)}
 	s.pipes.Store(int64(spare))
-	s.live.Store(&live{table: &Table{}, doors: []*door{nil}, owners: []*listenerSlot{nil}})
+	if s.past != nil {
+		s.goOnCounting() // before the new book notes where the clock began
+	}
+	pipes := pipesKept + spare + 1
+	if s.past != nil { // those that come over may be more, and all of one worker
+		pipes = max(pipes, pipesKept+s.past.pipes()+1)
+	}
+	// Twice as many slots as there may be conns: those that end while they stand on
+	// the ready list keep theirs until their turn.
+	room := shape{Workers: o.Workers, Conns: 2*limit + 1, Pipes: pipes, Buffers: 4*limit + 1}
+	if s.book, err = newBook(o.Keep, room, sys.Monotonic()-s.clock()); err != nil {
+		return nil, err
+	}
+	if s.past != nil {
+		s.remember()
+	} else {
+		s.live.Store(&live{room: limit, table: &Table{}, doors: []*door{nil}, owners: []*listenerSlot{nil}})
+	}
 	s.reporter = newReporter(s)
 	for id := range o.Workers {
-		w, err := newWorker(s, id, limit, o.PipeSize)
+		w, err := newWorker(s, id)
 		if err != nil {
+			s.book.close()
 			for _, w := range s.workers {
 				w.shut()
 				sys.Close(w.mail.fd)
@@ -79,12 +122,15 @@ func New(o Options) (*Server, error) {
 		}
 		s.workers = append(s.workers, w)
 	}
-	for _, w := range s.workers {
-		s.running.Go(w.run)
+	if s.past == nil {
+		s.begin()
 	}
-	go s.reporter.run()
 	return s, nil
 }
+
+// TellBegun has Options.Begun told of each connection that is connected to its
+// backend from now on, or of none. Its record says how things are at that moment.
+func (s *Server) TellBegun(yes bool) { s.tellBegun.Store(yes) }
 
 // clock is the process's clock: ns since the Server was made, never 0.
 func (s *Server) clock() int64 { return int64(time.Since(s.started)) + 1 }
@@ -116,30 +162,26 @@ func (s *Server) post(m message) {
 }
 
 // Shutdown stops accepting, waits until every connection has ended or grace
-// is over or ctx is done, resets what is left, and ends the workers. It returns
-// the number of connections it had to reset. A second call does nothing.
+// is over or ctx is done, resets what is left, and ends the workers. Over the
+// second half of grace those that are left are reset little by little, so that
+// not all clients come back at once. It returns the number of connections it
+// had to reset. A second call does nothing.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int {
 	if s.draining.Swap(true) {
+		return 0
+	}
+	if !s.begun.Load() {
+		s.abandon()
 		return 0
 	}
 	s.publishing.Lock()
 	s.publish(&Table{Pools: s.live.Load().table.Pools}, nil)
 	s.publishing.Unlock()
+	reset := 0
 	if s.active.Load() > 0 && grace > 0 {
-		over := time.NewTimer(grace)
-		defer over.Stop()
-	wait:
-		for s.active.Load() > 0 {
-			select {
-			case <-s.empty:
-			case <-over.C:
-				break wait
-			case <-ctx.Done():
-				break wait
-			}
-		}
+		reset = s.drain(ctx, grace)
 	}
-	left := int(s.active.Load())
+	reset += int(s.active.Load())
 	s.post(message{kind: resetAll})
 	s.post(message{kind: leave})
 	s.running.Wait()
@@ -148,5 +190,7 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) int {
 	}
 	close(s.reporter.stop)
 	<-s.reporter.done
-	return left
+	s.closeFallbacks()
+	s.book.close()
+	return reset
 }

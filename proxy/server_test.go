@@ -16,7 +16,13 @@ import (
 	"sluice/internal/testnet"
 )
 
-func TestMain(m *testing.M) { os.Exit(testnet.Main(m)) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childVar); text != "" {
+		child(text)
+		return
+	}
+	os.Exit(testnet.Main(m))
+}
 
 // plane is a Server with one listener, "web", on one pool, "web".
 type plane struct {
@@ -36,7 +42,11 @@ func newPlane(t *testing.T, change func(*Listener, *Pool), backends ...string) *
 func newPlaneWith(t *testing.T, o Options, change func(*Listener, *Pool), backends ...string) *plane {
 	t.Helper()
 	p := &plane{t: t, closed: make(chan *Record, 1<<16)}
-	o.Record = func(r *Record) { p.closed <- r }
+	o.Record = func(r *Record) {
+		kept := *r
+		p.closed <- &kept
+	}
+	o.Keep = true
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +60,13 @@ func newPlaneWith(t *testing.T, o Options, change func(*Listener, *Pool), backen
 
 func (p *plane) publish(change func(*Listener, *Pool), backends ...string) {
 	p.t.Helper()
+	if err := publish(p.Server, change, backends...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// publish gives a Server the table of a plane.
+func publish(s *Server, change func(*Listener, *Pool), backends ...string) error {
 	pool := &Pool{Name: "web", ConnectTimeout: 3 * time.Second, Retries: 2}
 	l := &Listener{
 		Name: "web", Pool: pool, Backlog: 4096, IdleTimeout: time.Hour, HalfCloseTimeout: time.Minute,
@@ -68,17 +85,22 @@ func (p *plane) publish(change func(*Listener, *Pool), backends ...string) {
 	}
 	var err error
 	if pool.Balancer, err = balancer.NewPool("round_robin", up); err != nil {
-		p.t.Fatal(err)
+		return err
 	}
 	if change != nil {
 		change(l, pool)
 	}
 	table := &Table{Listeners: []*Listener{l}, Pools: []*Pool{pool}}
-	o, err := p.Open(table)
-	if err != nil {
-		p.t.Fatal(err)
+	for other := range l.pools() {
+		if other != pool && other.Name != "" {
+			table.Pools = append(table.Pools, other)
+		}
 	}
-	p.Publish(table, o)
+	o, err := s.Open(table)
+	if err == nil {
+		s.Publish(table, o)
+	}
+	return err
 }
 
 func (p *plane) dial() *net.TCPConn {

@@ -6,8 +6,8 @@ import (
 	"sluice/internal/sys"
 )
 
-// How much one fill may move. A flow that has filled all it might is a bulk
-// transfer and may fill more, less while others are in a hurry, and no more than
+// How much one fill may move. A flow that has filled as much as a short fill is
+// a bulk transfer and may fill more, less while others are in a hurry, and no more than
 // at first when the pipes of slow readers pin much memory already.
 const (
 	shortFill   = 64 << 10
@@ -16,10 +16,11 @@ const (
 	pinnedMost  = 64 << 20 // bytes in a worker's pipes beyond which no fill is long
 	// shortMessage is a fill that tells of an interactive flow.
 	shortMessage = 16 << 10
-	// tinyPiece is a size in bytes that the pieces of a stream hardly ever have
-	// on average: a pipe that holds less than so much a slot is not full, though
-	// that is not proven. See doubts.go.
-	tinyPiece = 64
+	// smallPiece is a size in bytes below which the pieces of a stream hardly ever
+	// are on average (a full segment of Ethernet has 1448): a pipe that holds less
+	// than so much a slot is probably not full, though that is not proven. See
+	// doubts.go.
+	smallPiece = 1 << 10
 )
 
 func (w *worker) fillLength(s *stream) int {
@@ -48,22 +49,25 @@ func (w *worker) fill(c *conn, s side) {
 		w.fillBuffer(c, s)
 		return
 	}
+	fault("pipe lent")
 	p := w.pipes.at(i)
 	want := min(w.fillLength(s.stream), p.size)
+	s.carrier = i // before there is anything in it: after a crash the pipe itself is asked
 	n, e := sys.Splice(s.source, p.w, want)
+	fault("spliced in")
 	if n > 0 && e == 0 {
-		s.carrier = i
 		w.pipes.pinned += n
 		if !s.full && n < shortMessage {
 			w.shortAt = w.now
 		}
-		s.full = n == want
+		s.full = n >= shortFill
 		proof := n < p.slots && n < want && !s.sourceUnix
-		if s.Filled(n, proof); !proof && n < p.slots*tinyPiece {
+		if s.Filled(n, proof); !proof && n < want && n < p.slots*smallPiece {
 			s.Doubt()
 		}
 		return
 	}
+	s.carrier = -1
 	w.pipes.give(i)
 	switch e {
 	case 0:
@@ -85,14 +89,18 @@ func (w *worker) drain(slot uint32, c *conn, s side) {
 		w.drainBuffer(slot, c, s)
 		return
 	}
-	n, e := sys.Splice(w.pipes.at(s.carrier).r, s.sink, s.Pending())
+	i := s.carrier
+	n, e := sys.Splice(w.pipes.at(i).r, s.sink, s.Pending())
+	fault("spliced out")
 	switch {
 	case n > 0 && e == 0:
 		w.moved(c, s, n)
+		fault("moved counted")
 		w.pipes.pinned -= n
 		if s.Drained(n); s.Pending() == 0 {
-			w.pipes.give(s.carrier)
 			s.carrier = -1
+			fault("pipe let go")
+			w.pipes.give(i)
 		}
 	case e == syscall.EAGAIN:
 		w.sinkFull(slot, c, s)
@@ -103,14 +111,16 @@ func (w *worker) drain(slot uint32, c *conn, s side) {
 
 // dropCarrier gives back a pipe or buffer with bytes that nobody will get.
 func (w *worker) dropCarrier(c *conn, s *stream, buffered flags) {
-	if s.carrier < 0 {
+	i := s.carrier
+	if i < 0 {
 		return
 	}
-	if c.has(buffered) {
-		w.bufs.give(s.carrier)
-		c.flags &^= buffered
-	} else {
-		w.pipes.drop(s.carrier, s.Pending())
-	}
 	s.carrier = -1
+	fault("carrier dropped")
+	if c.has(buffered) {
+		c.flags &^= buffered
+		w.bufs.give(i)
+	} else {
+		w.pipes.drop(i, s.Pending())
+	}
 }

@@ -1,6 +1,9 @@
 package proxy
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // counter is written by one worker and read by anyone.
 type counter struct{ n atomic.Uint64 }
@@ -19,6 +22,15 @@ type counters struct {
 	pipeFails    counter // fills that had to copy for want of a pipe
 	refused      counter // conns on which splice was refused
 	urgentLost   counter // urgent bytes that the sink could not take
+	proxyHeaders counter // PROXY headers taken
+	tlvsDropped  counter // of them, those of which a TLV had no room
+	notTLS       counter // inspected clients that sent no ClientHello
+	noName       counter // ClientHellos without a server name
+}
+
+// all are the counters in a row.
+func (c *counters) all() []counter {
+	return unsafe.Slice((*counter)(unsafe.Pointer(c)), unsafe.Sizeof(*c)/unsafe.Sizeof(counter{}))
 }
 
 // Stats are counts since start, and what is open now. Counts of different
@@ -37,6 +49,10 @@ type Stats struct {
 	PipeFails      uint64 // fills that had to copy for want of a pipe
 	SpliceRefused  uint64 // connections that had to be copied
 	UrgentLost     uint64 // urgent bytes that the other side could not take
+	ProxyHeaders   uint64 // PROXY headers taken from clients
+	TLVsDropped    uint64 // of them, those of which a TLV had no room and is not passed on
+	NotTLS         uint64 // inspected clients that did not begin with a ClientHello
+	NoName         uint64 // ClientHellos without a server name
 	PipesOpen      int64
 	PipesInUse     int64
 	Workers        []int // connections of each worker
@@ -48,7 +64,7 @@ func (s *Server) Stats() Stats {
 	t := Stats{Active: s.active.Load(), Closed: map[Cause]uint64{}, MaxConnections: s.limit}
 	for _, w := range s.workers {
 		t.Workers = append(t.Workers, int(w.load.Load()))
-		c := &w.count
+		c := w.count
 		for _, sum := range [...]struct {
 			to   *uint64
 			from *counter
@@ -56,6 +72,7 @@ func (s *Server) Stats() Stats {
 			{&t.Accepted, &c.accepted}, {&t.BytesUp, &c.up}, {&t.BytesDown, &c.down}, {&t.Retries, &c.retries},
 			{&t.ConnectFails, &c.connectFails}, {&t.AcceptFails, &c.acceptFails}, {&t.Paused, &c.paused},
 			{&t.PipeFails, &c.pipeFails}, {&t.SpliceRefused, &c.refused}, {&t.UrgentLost, &c.urgentLost},
+			{&t.ProxyHeaders, &c.proxyHeaders}, {&t.TLVsDropped, &c.tlvsDropped}, {&t.NotTLS, &c.notTLS}, {&t.NoName, &c.noName},
 		} {
 			*sum.to += sum.from.n.Load()
 		}

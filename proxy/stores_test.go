@@ -3,11 +3,16 @@ package proxy
 import (
 	"io"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+	"unsafe"
 
 	"sluice/balancer"
 	"sluice/internal/sys"
+	"sluice/internal/testnet"
 )
 
 // The data plane allocates nothing for bytes that flow, and nothing for a
@@ -36,21 +41,95 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestSlabForgetsTheOldGeneration(t *testing.T) {
-	s, err := newSlab(3000)
+func TestRingGivesItsMemoryBackOnlyWhenAllIsTold(t *testing.T) {
+	b, err := newBook(true, shape{Workers: 1, Conns: 1, Pipes: 1, Buffers: 1}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	slot, c := s.take()
-	old := c.generation
+	defer b.close()
+	ch := b.chapter(0)
+	r := ring{ringMarks: &ch.page.marks, entries: ch.ring}
+	written := func() (n int) {
+		for i := range r.entries {
+			if r.entries[i].count != 0 {
+				n++
+			}
+		}
+		return n
+	}
+	const many = ringSize / 2
+	for range many {
+		r.slot().count = 1
+		r.put()
+	}
+	r.clear()
+	if n := written(); n != many {
+		t.Errorf("%d of %d entries are left before they were told", n, many)
+	}
+	r.head.Store(r.tail.Load())
+	r.clear()
+	if n := written(); n > 2*os.Getpagesize()/int(unsafe.Sizeof(told{})) {
+		t.Errorf("%d of %d entries have their memory after they were told", n, many)
+	}
+	r.slot().count = 2
+	r.put()
+	if e := r.entries[many]; e.count != 2 {
+		t.Errorf("the next entry is %+v", e)
+	}
+}
+
+// What a worker has of its ring for itself the reporter does not even copy; the
+// race detector tells.
+func TestReporterLeavesTheWorkersWordsAlone(t *testing.T) {
+	b, err := newBook(true, shape{Workers: 1, Conns: 1, Pipes: 1, Buffers: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	ch := b.chapter(0)
+	w := &worker{ring: ring{ringMarks: &ch.page.marks, entries: ch.ring}}
+	r := newReporter(&Server{workers: []*worker{w}})
+	stop := make(chan struct{})
+	var reporter sync.WaitGroup
+	reporter.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				r.sweep()
+			}
+		}
+	})
+	for round := range 20 {
+		for range ringKeep + 1 {
+			*w.ring.slot() = told{kind: toldNotice}
+			w.ring.put()
+		}
+		testnet.Eventually(t, 10*time.Second, "all is told", w.ring.empty)
+		if w.ring.clear(); w.ring.clean != w.ring.tail.Load() {
+			t.Errorf("round %d: the memory was not given back", round)
+		}
+	}
+	close(stop)
+	reporter.Wait()
+}
+
+func TestSlabForgetsTheOldGeneration(t *testing.T) {
+	b, err := newBook(true, shape{Workers: 1, Conns: 3001, Pipes: 1, Buffers: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	s := newSlab(b.chapter(0))
+	slot, _, old := s.take()
 	s.give(slot)
-	if again, c := s.take(); again != slot || c.generation == old || c.generation == 0 {
-		t.Errorf("slot %d generation %d after slot %d generation %d", again, c.generation, slot, old)
+	if again, _, generation := s.take(); again != slot || generation == old || generation == 0 {
+		t.Errorf("slot %d generation %d after slot %d generation %d", again, generation, slot, old)
 	}
 	var slots []uint32
 	for {
-		slot, c := s.take()
+		slot, c, _ := s.take()
 		if c == nil {
 			break
 		}
@@ -64,17 +143,17 @@ func TestSlabForgetsTheOldGeneration(t *testing.T) {
 		s.give(slot)
 	}
 	s.give(1)
-	if s.used != 0 || s.at(2).client != 0 {
-		t.Errorf("an empty slab keeps %d slots, client %d", s.used, s.at(2).client)
+	if s.page.used != 0 || s.at(2).client != 0 {
+		t.Errorf("an empty slab keeps %d slots, client %d", s.page.used, s.at(2).client)
 	}
-	if slot, c := s.take(); slot != 1 || c.generation == 0 {
-		t.Errorf("slot %d generation %d of an emptied slab", slot, c.generation)
+	if slot, _, generation := s.take(); slot != 1 || generation == 0 {
+		t.Errorf("slot %d generation %d of an emptied slab", slot, generation)
 	}
 }
 
 // A pipe that was lent comes back once; one that held bytes never does.
 func TestPipesNeverLendBytes(t *testing.T) {
-	p, err := newPipes(1<<20, spares(100))
+	p, err := newPipes(1<<20, spares(100), make([]pipe, 100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +188,7 @@ func TestPipesNeverLendBytes(t *testing.T) {
 }
 
 func TestPipesAreTrimmedToWhatIsKept(t *testing.T) {
-	p, err := newPipes(1<<16, spares(100))
+	p, err := newPipes(1<<16, spares(100), make([]pipe, 100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,22 +220,23 @@ func TestNumbersAreUsedAgainWhenNobodyCan(t *testing.T) {
 		}
 		return &Table{Pools: []*Pool{pool}, Listeners: []*Listener{{Name: "l" + names[0], Pool: pool}}}
 	}
+	yes := func() bool { return true }
 	first := table("a", "b")
-	l := (&live{}).succeed(first, 0)
+	l := (&live{table: &Table{}}).succeed(first, 0, yes)
 	a := first.Pools[0].Backends[0]
 	if a.Load.ID == 0 || l.backend(a.Load.ID).Backend != a || l.backend(a.Load.ID).pool != first.Pools[0] {
 		t.Fatalf("backend a has number %d", a.Load.ID)
 	}
 	a.Load.Acquire(0)
-	l2 := l.succeed(table("c"), l.version)
+	l2 := l.succeed(table("c"), l.version, yes)
 	if l2.backend(a.Load.ID).Backend != a || l2.listener(1).Name != "la" || l2.listener(1).retired == 0 {
 		t.Error("a retired number was given away at once")
 	}
-	l3 := l2.succeed(l2.table, l.version) // a worker still works by l
+	l3 := l2.succeed(l2.table, l.version, yes) // a worker still works by l
 	if l3.listener(1) == nil || l3.backends[2] == nil {
 		t.Error("numbers were freed that a worker may still use")
 	}
-	l4 := l3.succeed(table("d"), l3.version)
+	l4 := l3.succeed(table("d"), l3.version, yes)
 	if l4.backend(a.Load.ID).Backend != a {
 		t.Error("the number of a backend in use was freed")
 	}
@@ -164,7 +244,11 @@ func TestNumbersAreUsedAgainWhenNobodyCan(t *testing.T) {
 		t.Errorf("free numbers are not used: backend 2 is %s, listener 1 %s", l4.backends[2].Name, l4.listener(1).Name)
 	}
 	a.Load.Release()
-	if l5 := l4.succeed(l4.table, l4.version); len(l5.backends) > int(a.Load.ID) && l5.backends[a.Load.ID] != nil && l5.backends[a.Load.ID].Backend == a {
+	l5 := l4.succeed(l4.table, l4.version, func() bool { return false })
+	if l5.backend(a.Load.ID).Backend != a {
+		t.Error("the number of a backend was freed that something waits to be told of")
+	}
+	if l5 := l4.succeed(l4.table, l4.version, yes); len(l5.backends) > int(a.Load.ID) && l5.backends[a.Load.ID] != nil && l5.backends[a.Load.ID].Backend == a {
 		t.Error("the number of a backend nobody uses is kept")
 	}
 }
@@ -179,7 +263,8 @@ func TestFullRingDropsAndCounts(t *testing.T) {
 	}
 	defer s.Shutdown(t.Context(), 0)
 	w := s.workers[0]
-	l := &Listener{Name: "l", Pool: &Pool{Name: "p"}}
+	pool := &Pool{Name: "p"}
+	s.Publish(&Table{Listeners: []*Listener{{Name: "l", Pool: pool}}, Pools: []*Pool{pool}}, nil)
 	const lost = 5
 	for i := range ringSize + lost {
 		e := w.ring.slot()
@@ -187,7 +272,7 @@ func TestFullRingDropsAndCounts(t *testing.T) {
 			t.Fatalf("entry %d of %d: dropped %v", i, ringSize, e == nil)
 		}
 		if e != nil {
-			*e = told{kind: toldRecord, listener: l, pool: l.Pool}
+			*e = told{kind: toldRecord, listener: 1}
 			w.ring.put()
 		}
 	}
@@ -211,12 +296,12 @@ func spares(n int64) *atomic.Int64 {
 // one that is closed makes room for another.
 func TestPipesStayWithinWhatCanBeSpared(t *testing.T) {
 	left := spares(3)
-	a, err := newPipes(1<<16, left)
+	a, err := newPipes(1<<16, left, make([]pipe, 100))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.close()
-	b, err := newPipes(1<<16, left)
+	b, err := newPipes(1<<16, left, make([]pipe, 100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,15 +332,44 @@ func TestPipesStayWithinWhatCanBeSpared(t *testing.T) {
 
 func TestDescriptorsAreShared(t *testing.T) {
 	for _, row := range []struct{ descriptors, workers, wanted, connections, spare int }{
-		{20000, 2, 0, 9500, 240},
-		{20000, 2, 1000, 1000, 8740},
-		{1024, 8, 0, 459, 0},
-		{256, 1, 0, 112, 3},
-		{40, 4, 0, -8, 0},
+		{20000, 2, 0, 9500, 236},
+		{20000, 2, 1000, 1000, 8736},
+		{1024, 8, 0, 455, 0},
+		{256, 1, 0, 111, 0},
+		{40, 4, 0, -12, 0},
 	} {
 		connections, spare := divide(row.descriptors, row.workers, row.wanted)
 		if connections != row.connections || spare != row.spare {
 			t.Errorf("%+v: %d connections, %d pipes to spare", row, connections, spare)
 		}
+	}
+}
+
+// Pipes that come over take the place of empty ones, and none is ever open that
+// stands in no table: whoever comes next would not find it, or find another.
+func TestPipesThatComeOverAreNoMoreThanBefore(t *testing.T) {
+	left := spares(2)
+	table := make([]pipe, pipesKept+2)
+	for range 5 {
+		p, err := newPipes(1<<16, left, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range cap(table) {
+			r, w, e := sys.Pipe()
+			if e != 0 {
+				t.Fatal(e)
+			}
+			p.adopt(pipe{r: r, w: w, size: 1 << 16, slots: 16}, 0)
+		}
+		if n := p.open.Load(); n != pipesKept+2 || left.Load() != 0 || &p.all[0] != &table[0] {
+			t.Errorf("%d pipes are open and %d may be, want %d and none, in the table", n, left.Load(), pipesKept+2)
+		}
+		left.Add(1)
+		if i, e := p.take(); e == 0 {
+			t.Errorf("pipe %d is lent for which there is no room", i)
+		}
+		p.close()
+		left.Store(2)
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gaissmai/bart"
+
 	"sluice/balancer"
+	"sluice/proxy/guard"
 )
 
 // Table is everything the workers know: compiled by control, immutable once
@@ -18,14 +21,26 @@ type Table struct {
 type Listener struct {
 	Name string
 	Bind []Address
-	Pool *Pool
+	Pool *Pool // where a connection goes that no route takes; see Nowhere
+
+	Routes         *Routes       `json:"-"` // nil: none
+	Proxy          ProxyProtocol // whether PROXY headers are read
+	ProxyFrom      *bart.Lite    `json:"-"` // who is believed; nil: nobody
+	InspectTimeout time.Duration // to deliver a PROXY header or a ClientHello
 
 	Relay            Relay
 	Reject           Reject
 	MaxConnections   int64         // 0: no limit of its own
+	ACL              *guard.ACL    `json:"-"` // nil: everyone may come in
+	Rate             guard.Rate    `json:"-"` // of all clients together
+	PerSource        guard.Limits  `json:"-"` // of each source
+	Fallback         File          // what a client gets for whom there is no backend; zero: nothing
+	SourcePrefix     int           // bits of an IPv6 address that make a source
 	IdleTimeout      time.Duration // no byte either way; 0: never
+	MaxLifetime      time.Duration // from accept on; 0: no limit
 	HalfCloseTimeout time.Duration // one side finished, the other silent; 0: never
 	Backlog          int
+	Reach            Reach
 	Socket           SocketOptions
 }
 
@@ -33,11 +48,27 @@ type Listener struct {
 type Pool struct {
 	Name           string
 	ConnectTimeout time.Duration
-	Retries        int // other backends tried after a failed connect, 0 to balancer.MaxTried-1
+	MaxConnections int64         // 0: no limit of its own
+	Queue          int           // how many may wait when every backend is full; 0: nobody
+	QueueTimeout   time.Duration // for so long
+	Retries        int           // other backends tried after a failed connect, 0 to balancer.MaxTried-1
 	HashOn         HashOn
+	Latency        bool // its backends are timed, for least_latency
+	SendProxy      SendProxy
+	From           From
 	Socket         SocketOptions
 	Backends       []*Backend     // every backend of the pool, also those not eligible
 	Balancer       *balancer.Pool // over the eligible ones; Ref is the place in Backends
+
+	*poolState // given by Publish
+}
+
+// Nowhere makes the pool of a listener that has none: its name is "", and it has no
+// backend.
+func Nowhere() *Pool {
+	p := &Pool{}
+	p.Balancer, _ = balancer.NewPool("round_robin") // of none: no fault is possible
+	return p
 }
 
 // Backend is one place a connection can go, as the workers see it. Load is
@@ -69,6 +100,9 @@ type SocketOptions struct {
 	NoDelay     bool
 	Keepalive   Keepalive
 	UserTimeout time.Duration // TCP_USER_TIMEOUT; 0: the kernel's default
+
+	// Of sockets that listen.
+	DeferAccept, FastOpen bool
 }
 
 // Keepalive is TCP keepalive; the zero value turns it off. Idle and Interval
@@ -101,6 +135,7 @@ type HashOn uint8
 
 // The keys.
 const (
-	HashSource   HashOn = iota // the client's address without its port
+	HashSource   HashOn = iota // the address it is from, without the port
 	HashListener               // the listener's name
+	HashSNI                    // the name in the ClientHello; without one, the source
 )

@@ -19,7 +19,11 @@ func (w *worker) hop(slot uint32, c *conn, s side) {
 	}
 	switch sys.PeekUrgent(s.source, &b) {
 	case 0:
-		switch e := sys.SendUrgent(s.sink, &b); e {
+		c.flags |= hopping
+		defer func() { c.flags &^= hopping }()
+		e := sys.SendUrgent(s.sink, &b)
+		fault("urgent sent")
+		switch e {
 		case 0:
 			w.moved(c, s, 1)
 		case syscall.EAGAIN:
@@ -44,8 +48,8 @@ func (w *worker) hop(slot uint32, c *conn, s side) {
 	switch {
 	case n == 1:
 		i := w.bufs.take()
-		behind := w.bufs.at(i)
-		behind.bytes[0], behind.at, behind.end = b[0], 0, 1
+		behind, mark := w.bufs.at(i)
+		behind[0], mark.end = b[0], 1
 		s.carrier = i
 		c.flags |= s.buffered
 		s.Hopped(1)

@@ -35,22 +35,36 @@ type worker struct {
 	wheel  wheel
 	ready  queue
 	crowd  int // events and ready conns of this turn
+	calls  int // of the mailbox among them
 	random *rand.PCG
 
 	request balancer.Request // scratch of connect
 	client  sys.Sockaddr     // scratch of accept
+	peek    peekRoom         // scratch of inspect
 	paused  []pausedDoor
-	houseAt int64         // when keepHouse does its work, 0: nothing to do
-	freed   bool          // a connection ended in this turn that a paused door may wait for
-	scarce  syscall.Errno // why a backend got no socket
-	shortAt int64         // when a flow that is no bulk transfer last had a short message
+	refused map[refusalOf]*refusal
+	queues  map[uint32]*poolState // by slot: where its conn waits
+	houseAt int64                 // when keepHouse does its work, 0: nothing to do
+	tellAt  int64                 // when the reporter is woken at the latest, 0: nothing to tell
+	freed   bool                  // a connection ended in this turn that a paused door may wait for
+	scarce  syscall.Errno         // why a backend got no socket
+	unbound bool                  // the latest socket could not be bound to where it is to connect from
+	shortAt int64                 // when a flow that is no bulk transfer last had a short message
 	leaving bool
 	doubts  doubts
 
 	saidShort bool // the notice that pipes are short was given
 
-	ring  *ring
-	count counters
+	orphans []orphan // begin when the worker does
+
+	ring  ring
+	count *counters // in the book
+
+	rtt, retransmits uint32      // of the backend's socket that was closed last, see sample
+	samples          uint32      // connections that have ended
+	info             sys.TCPInfo // scratch of sample
+	thread           atomic.Int64
+	turns            counter // with something to do for a client, see Turns
 
 	// Read by other workers.
 	_       [64]byte
@@ -70,8 +84,8 @@ const (
 // scheduler knows of; an idle worker pays it once.
 const spin = 2 * time.Millisecond
 
-func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
-	w := &worker{server: s, id: id, random: rand.NewPCG(rand.Uint64(), uint64(id)), ring: newRing(), live: s.live.Load()}
+func newWorker(s *Server, id int) (*worker, error) {
+	w := &worker{server: s, id: id, refused: map[refusalOf]*refusal{}, queues: map[uint32]*poolState{}, random: rand.NewPCG(rand.Uint64(), uint64(id)), live: s.live.Load()}
 	var err error
 	if w.ep, err = sys.EpollCreate(); err != nil {
 		return nil, err
@@ -80,7 +94,7 @@ func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
 		sys.Close(w.ep)
 		return nil, err
 	}
-	if err := w.equip(conns, pipeSize); err != nil {
+	if err := w.equip(s.book.chapter(id)); err != nil {
 		w.shut()
 		sys.Close(w.mail.fd)
 		return nil, err
@@ -91,13 +105,13 @@ func newWorker(s *Server, id, conns, pipeSize int) (*worker, error) {
 	return w, nil
 }
 
-func (w *worker) equip(conns, pipeSize int) (err error) {
-	// Twice as many as there may be: conns that end while they stand on the
-	// ready list keep their slot until their turn.
-	if w.slab, err = newSlab(2 * conns); err != nil {
-		return err
-	}
-	if w.pipes, err = newPipes(pipeSize, &w.server.pipes); err != nil {
+// equip lays out what the worker has in the book.
+func (w *worker) equip(ch chapter) (err error) {
+	w.slab = newSlab(ch)
+	w.count = &ch.page.count
+	w.ring = ring{ringMarks: &ch.page.marks, entries: ch.ring}
+	w.bufs = buffers{book: w.server.book, marks: ch.buffers}
+	if w.pipes, err = newPipes(w.server.options.PipeSize, &w.server.pipes, ch.pipes); err != nil {
 		return err
 	}
 	if e := sys.EpollAdd(w.ep, w.mail.fd, sys.In|sys.Edge, mailSlot, 0); e != 0 {
@@ -113,18 +127,23 @@ func (w *worker) shut() {
 	if w.pipes != nil {
 		w.pipes.close()
 	}
-	if w.slab != nil {
-		w.slab.close()
-	}
 }
 
 // run is the event loop. It ends when it was told to leave.
 func (w *worker) run() {
 	runtime.LockOSThread()
+	sys.Batch()
+	w.thread.Store(int64(sys.Thread()))
+	if w.server.past != nil {
+		w.arrive()
+	}
 	for !w.leaving {
 		w.turn(w.wait())
 	}
-	w.shut()
+	w.tellRefusals(true)
+	if !w.server.halted.Load() {
+		w.shut()
+	}
 }
 
 // turn is one round of the loop over n events.
@@ -132,15 +151,19 @@ func (w *worker) turn(n int) {
 	w.now = w.server.clock()
 	w.live = w.server.live.Load()
 	w.ready.round()
-	w.crowd = n + w.ready.count
+	w.crowd, w.calls = n+w.ready.count, 0
 	for i := range n {
 		w.dispatch(w.events.At(i))
+	}
+	if w.crowd > w.calls || len(w.doubts.list) > 0 {
+		w.turns.add(1)
 	}
 	w.runReady()
 	w.recheck(w.crowd == 0)
 	w.wheel.advance(w.now, w.fire)
 	w.keepHouse()
 	if w.seen.Load() != w.live.version {
+		w.tellRefusals(true) // of listeners that may be gone
 		w.seen.Store(w.live.version)
 	}
 }
@@ -151,11 +174,11 @@ func (w *worker) wait() int {
 	if !w.ready.empty() {
 		return sys.EpollSpin(w.ep, &w.events, 0)
 	}
-	ms := w.until()
 	if w.doubts.rested {
 		w.doubts.rested = false
-		return w.sleep(ms)
+		return w.sleep()
 	}
+	ms := w.until()
 	short := int(spin / time.Millisecond)
 	if ms >= 0 && ms <= short {
 		return sys.EpollSpin(w.ep, &w.events, ms)
@@ -163,23 +186,19 @@ func (w *worker) wait() int {
 	if n := sys.EpollSpin(w.ep, &w.events, short); n > 0 || len(w.doubts.list) > 0 {
 		return n
 	}
-	return w.sleep(ms)
+	return w.sleep()
 }
 
 // sleep is apart so that the way to it passes a stack check: that is where the
 // scheduler takes the P when a spin was interrupted.
 //
 //go:noinline
-func (w *worker) sleep(ms int) int {
-	if ms > 0 {
-		ms = max(0, ms-int(spin/time.Millisecond))
-	}
-	return sys.EpollWait(w.ep, &w.events, ms)
-}
+func (w *worker) sleep() int { return sys.EpollWait(w.ep, &w.events, w.until()) }
 
 func (w *worker) dispatch(ev sys.Event) {
 	if ev.High == 0 {
 		if ev.Low == mailSlot {
+			w.calls++
 			w.readMail()
 		} else if d := w.live.door(ev.Low); d != nil {
 			w.accept(d)
@@ -193,6 +212,8 @@ func (w *worker) dispatch(ev sys.Event) {
 	switch {
 	case c.phase == breaking:
 		w.breakingEvent(ev.Low, c, ev)
+	case c.phase == inspecting:
+		w.inspectEvent(ev.Low, c, ev.Events)
 	case ev.High&backendSide == 0:
 		w.clientEvent(ev.Low, c, ev.Events)
 	case c.phase == connecting:
@@ -209,19 +230,21 @@ func (w *worker) fire(slot uint32) { w.timeout(slot, w.slab.at(slot)) }
 func (w *worker) until() int {
 	now := w.server.clock()
 	ms := w.wheel.until(now)
-	if w.houseAt == 0 {
-		return ms
+	for _, at := range [...]int64{w.houseAt, w.tellAt} {
+		if at == 0 {
+			continue
+		}
+		if in := max(0, int((at-now+int64(time.Millisecond)-1)/int64(time.Millisecond))); ms < 0 || in < ms {
+			ms = in
+		}
 	}
-	house := max(0, int((w.houseAt-now+int64(time.Millisecond)-1)/int64(time.Millisecond)))
-	if ms < 0 {
-		return house
-	}
-	return min(ms, house)
+	return ms
 }
 
 // keepHouse ends a turn: doors that wait for what came free are tried again,
-// and now and then spare pipes are closed.
+// and now and then what happened is told, and spare pipes and memory go back.
 func (w *worker) keepHouse() {
+	w.wakeReporter()
 	if w.freed {
 		w.freed = false
 		w.server.post(message{kind: retryDoor})
@@ -234,7 +257,11 @@ func (w *worker) keepHouse() {
 		return
 	}
 	w.houseAt = 0
+	w.tellRefusals(false)
 	w.pipes.trim()
+	if w.slab.live == 0 {
+		w.ring.clear()
+	}
 	w.unpause()
 }
 
@@ -290,6 +317,10 @@ func (w *worker) runReady() {
 		if c.phase == closed {
 			w.slab.give(slot)
 			w.load.Store(int32(w.slab.live))
+			continue
+		}
+		if c.phase == sending || c.phase == lingering {
+			w.fallbackTurn(slot, c)
 			continue
 		}
 		w.relay(slot, c)

@@ -148,6 +148,7 @@ func TestStampChangesWithItsPoolOnly(t *testing.T) {
 		{"a new verdict", func(c *Change) { c.SetHealth(&Health{Pool: "web", Backend: "b2"}) }, true},
 		{"another verdict", func(c *Change) { c.SetHealth(&Health{Pool: "web", Backend: "b1", Status: Up}) }, true},
 		{"a verdict less", func(c *Change) { c.DeleteHealth("web", "b1") }, true},
+		{"an ejection", func(c *Change) { c.SetEjection(&Ejection{Pool: "web", Backend: "b2"}) }, true},
 		{"an order", func(c *Change) { c.SetOverride(&Override{Pool: "web", Backend: "b2"}) }, true},
 		{"a verdict on another pool", func(c *Change) { c.SetHealth(&Health{Pool: "api", Backend: "a1", Status: Up}) }, false},
 		{"another pool gone", func(c *Change) { c.SetConfig(without(twoPools(), "api")) }, false},

@@ -34,12 +34,15 @@ type Health struct {
 // it; a verdict on the old one must not be taken for one on the new. When it is
 // asked, and how many answers make a verdict, changes none that there is.
 type Subject struct {
-	Address config.Address
-	Type    string // of the check
+	Address  config.Address
+	Type     string // of the check
+	Question string // what it asks, see config.Health
 }
 
 // SubjectOf is what a verdict on b, a backend of p, has to be about.
-func SubjectOf(p *Pool, b *Backend) Subject { return Subject{b.Address, p.Health.Type} }
+func SubjectOf(p *Pool, b *Backend) Subject {
+	return Subject{b.Address, p.Health.Type, p.Health.Question}
+}
 
 // Healths are the verdicts on the backends of a pool, by backend.
 func (v *View) Healths(pool string) iter.Seq[*Health] { return all[Health](v.txn, Healths, pool) }

@@ -28,6 +28,9 @@ func (v *View) Overrides(pool string) iter.Seq[*Override] {
 	return all[Override](v.txn, Overrides, pool)
 }
 
+// AllOverrides are the orders for all backends, by pool and backend.
+func (v *View) AllOverrides() iter.Seq[*Override] { return all[Override](v.txn, Overrides) }
+
 // Override is the order for a backend, or nil.
 func (v *View) Override(pool, backend string) *Override {
 	return one[Override](v.txn, Overrides, pool, backend)

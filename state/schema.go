@@ -16,11 +16,12 @@ const (
 	Pools     Table = "pools"
 	Backends  Table = "backends"
 	Healths   Table = "health"
+	Ejections Table = "ejections"
 	Overrides Table = "overrides"
 )
 
 // Tables is every table there is.
-var Tables = []Table{Listeners, Pools, Backends, Healths, Overrides}
+var Tables = []Table{Listeners, Pools, Backends, Healths, Ejections, Overrides}
 
 const (
 	id       = "id"
@@ -32,6 +33,7 @@ var schema = &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{
 	string(Pools):     table(Pools, func(p *Pool) []string { return []string{p.Name} }),
 	string(Backends):  table(Backends, func(b *Backend) []string { return []string{b.Pool, b.Name, b.Source} }),
 	string(Healths):   table(Healths, func(h *Health) []string { return []string{h.Pool, h.Backend} }),
+	string(Ejections): table(Ejections, func(e *Ejection) []string { return []string{e.Pool, e.Backend} }),
 	string(Overrides): table(Overrides, func(o *Override) []string { return []string{o.Pool, o.Backend} }),
 }}
 

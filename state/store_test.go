@@ -116,6 +116,7 @@ func closed(t *testing.T, name Table) <-chan struct{} {
 	commit(s, func(c *Change) {
 		c.SetConfig(twoPools())
 		c.SetHealth(&Health{Pool: "web", Backend: "b1"})
+		c.SetEjection(&Ejection{Pool: "web", Backend: "b1"})
 		c.SetOverride(&Override{Pool: "web", Backend: "b1"})
 	})
 	return ch

@@ -23,6 +23,7 @@ type bench struct {
 	cpus     int
 	files    int
 	sluice   string
+	floor    string
 	peers    []*Peer
 	launcher *launcher
 	sites    map[string]*Site
@@ -30,7 +31,11 @@ type bench struct {
 	faults   map[string][]string
 	missing  map[string]string
 	lost     map[string]bool // sites that could not be made
+	verified []string        // sites
 	counter  string
+	commit   string
+	begun    time.Time
+	sooner   time.Duration // what the run took before it was cut short
 	progress *Progress
 	report   Report
 }
@@ -126,8 +131,8 @@ func (b *bench) stopped() error {
 
 // takesPart reports whether a peer is asked to do a work.
 func (b *bench) takesPart(w Work, p *Peer) bool {
-	if w.backends > 1 && (p.plan == nil || p.name == "go-copy") {
-		return false // it knows one backend
+	if w.backends > 1 && p.single {
+		return false
 	}
 	return slices.Contains(w.peers, p.name) || slices.Contains(b.o.peers, p.name)
 }
@@ -146,10 +151,15 @@ func (b *bench) close() {
 
 // run verifies the peers, does the works and fills in the report.
 func (b *bench) run(works []Work, stderr io.Writer) error {
-	begun := time.Now()
+	b.begun, b.commit = time.Now(), commit()
+	if b.o.resume {
+		b.sooner = sooner(&b.report)
+		works = slices.DeleteFunc(works, b.has)
+	}
 	b.leaveOut()
 	b.counter = counterProgram()
-	b.progress = newProgress(stderr, terminal(stderr), b.steps(works))
+	steps, _ := b.steps(works)
+	b.progress = newProgress(stderr, terminal(stderr), steps)
 	err := b.verifyAll(works)
 	for _, w := range works {
 		if err != nil {
@@ -163,9 +173,12 @@ func (b *bench) run(works []Work, stderr io.Writer) error {
 			b.abandon(w.site)
 			err = nil
 		}
+		if err == nil {
+			err = b.keep()
+		}
 	}
 	b.progress.clear()
-	b.describe(begun)
+	b.describe()
 	b.report.Targets = judge(&b.report)
 	return err
 }
@@ -176,7 +189,9 @@ func (b *bench) work(w Work) error {
 	}
 	if w.hold > 0 {
 		idle, absent, err := b.idle(w)
-		b.report.Idle = idle
+		if err == nil {
+			b.report.Idle = idle
+		}
 		for _, a := range absent {
 			b.note("%s: %s", w.name, a)
 		}
@@ -186,17 +201,20 @@ func (b *bench) work(w Work) error {
 	if err != nil {
 		return err
 	}
-	b.report.Works = append(b.report.Works, res)
+	b.stamp(&res)
+	b.report.put(res)
 	if w.calls && b.o.calls && b.counter != "" {
 		calls, err := b.countCalls(w)
-		b.report.Calls = append(b.report.Calls, calls...)
+		b.report.putCalls(w.name, calls)
 		return err
 	}
 	return nil
 }
 
 func (b *bench) note(format string, args ...any) {
-	b.report.Notes = append(b.report.Notes, fmt.Sprintf(format, args...))
+	if n := fmt.Sprintf(format, args...); !slices.Contains(b.report.Notes, n) {
+		b.report.Notes = append(b.report.Notes, n)
+	}
 }
 
 // abandon gives a site up on which something broke, so that the next work has
@@ -216,6 +234,12 @@ func (b *bench) leaveOut() {
 			b.missing[p.name] = p.program + " is not installed"
 		case p.name == "nginx" && nginxModule() == "" && !streamBuiltIn():
 			b.missing[p.name] = "nginx has no stream module"
+		case p.name == "floor":
+			var err error
+			if b.floor, err = makeFloor(b.dir); err == nil {
+				return false
+			}
+			b.missing[p.name] = err.Error()
 		default:
 			return false
 		}
@@ -250,6 +274,7 @@ func (b *bench) verifyAll(works []Work) error {
 			}
 			b.progress.step("verify, "+name, p.title)
 		}
+		b.verified = append(b.verified, name)
 	}
 	return nil
 }
@@ -265,27 +290,6 @@ func (b *bench) verifyPeer(site *Site, p *Peer, index int) error {
 	}
 	_, err = site.ask(Job{Op: "verify", At: t.at})
 	return errors.Join(err, t.leave())
-}
-
-// steps is how many steps of progress the works are.
-func (b *bench) steps(works []Work) (n int) {
-	sites := map[string]bool{}
-	for _, w := range works {
-		sites[w.site] = true
-		for _, p := range b.peers {
-			switch {
-			case !b.takesPart(w, p):
-			case w.hold > 0:
-				n++
-			default:
-				n += b.rounds(w)
-				if w.calls && b.o.calls && p.plan != nil {
-					n++
-				}
-			}
-		}
-	}
-	return n + len(sites)*len(b.peers)
 }
 
 func terminal(w io.Writer) bool {

@@ -26,14 +26,14 @@ func TestBenchmarkRunsFromVerificationToPictures(t *testing.T) {
 	}
 	t.Parallel()
 	testnet.NeedRoot(t)
-	testnet.Need(t, "ip", "haproxy", "nginx")
+	testnet.Need(t, "ip", "haproxy", "nginx", compiler)
 	out := t.TempDir()
 	me, err := os.Executable()
 	testnet.Must(t, "find this binary", err)
 	var stdout, stderr bytes.Buffer
 	code := drive([]string{
 		"--sluice", me, "--out", out, "--rounds", "1", "--repeats", "0", "--seconds", "0.1", "--calls=false", "--json",
-		"--peers", "sluice,haproxy,nginx,dnat", "--work", "bulk-up-8,short-server,schedule-128-50,mixed,backends-100,veth-bulk-down-8",
+		"--peers", "sluice,haproxy,nginx,floor,dnat", "--work", "bulk-up-8,short-server,schedule-128-50,mixed,backends-100,veth-bulk-down-8",
 	}, &stdout, &stderr)
 	if code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, &stderr)
@@ -44,13 +44,21 @@ func TestBenchmarkRunsFromVerificationToPictures(t *testing.T) {
 		t.Errorf("got %d works, want 6; notes: %v", len(r.Works), r.Notes)
 	}
 	for _, p := range r.Peers {
-		if len(p.Faults) > 0 {
+		// HAProxy 2.6 loses the end of a stream now and then when both directions
+		// are busy and it splices.
+		if len(p.Faults) > 0 && p.Name != "haproxy" {
 			t.Errorf("%s failed the verification: %v", p.Name, p.Faults)
 		}
 	}
 	for _, w := range r.Works {
-		for _, peer := range []string{"sluice", "haproxy", "nginx"} {
+		for _, peer := range []string{"sluice", "haproxy", "nginx", "floor"} {
 			row := w.row(peer)
+			if peer == "floor" && w.Name == "backends-100" {
+				if row != nil {
+					t.Errorf("%s: the floor knows one backend, and has a row", w.Name)
+				}
+				continue
+			}
 			if row == nil || row.Sum["rate"].Median <= 0 || row.Sum["cpu"].Median <= 0 || row.Errors > 0 {
 				t.Errorf("%s, %s: got %+v", w.Name, peer, row)
 			}

@@ -35,7 +35,7 @@ func (b *bench) countCalls(w Work) ([]CallsResult, error) {
 	}
 	var out []CallsResult
 	for i, p := range b.peers {
-		if !b.takesPart(w, p) || p.plan == nil || slices.Contains([]string{"sluice-again", "sluice-log"}, p.name) {
+		if !b.takesPart(w, p) || p.plan == nil || slices.Contains([]string{"sluice-again", "sluice-bare", "sluice-full"}, p.name) {
 			continue
 		}
 		t, err := b.stand(site, p, i, Setup{})

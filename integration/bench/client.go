@@ -39,7 +39,7 @@ func client(in io.Reader, out io.Writer) error {
 		var r Result
 		switch j.Op {
 		case "await":
-			err = await(j.At.of(echo), 10*time.Second)
+			err = await(&j, 10*time.Second)
 		case "verify":
 			err = verify(j.At, j.Backend)
 		case "run":
@@ -63,15 +63,32 @@ func client(in io.Reader, out io.Writer) error {
 	}
 }
 
-// await waits until somebody answers at address, through to the backend.
-func await(address string, patience time.Duration) error {
-	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if err = askOnce(address); err == nil {
-			return nil
+// await waits until the services accept, and the echo answers through to the
+// backend.
+func await(j *Job, patience time.Duration) error {
+	end := time.Now().Add(patience)
+	for _, service := range j.Await {
+		address, ask := j.At.of(service), accepts
+		if service == echo {
+			ask = askOnce
+		}
+		err := ask(address)
+		for ; err != nil; err = ask(address) {
+			if time.Now().After(end) {
+				return fmt.Errorf("no answer from %s: %w", address, err)
+			}
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	return fmt.Errorf("no answer from %s: %w", address, err)
+	return nil
+}
+
+func accepts(address string) error {
+	c, err := net.DialTimeout("tcp", address, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err
 }
 
 func askOnce(address string) error {
@@ -80,6 +97,9 @@ func askOnce(address string) error {
 		return err
 	}
 	defer c.Close()
+	if name, err := congestionOf(c.(*net.TCPConn)); err != nil || name != congestion {
+		return fmt.Errorf("congestion control is %q, not %s: %v", name, congestion, err)
+	}
 	c.SetDeadline(time.Now().Add(time.Second))
 	if _, err := c.Write([]byte{1}); err != nil {
 		return err

@@ -12,12 +12,14 @@ import (
 )
 
 // describe puts into the report where and how it was made.
-func (b *bench) describe(begun time.Time) {
+func (b *bench) describe() {
 	r := &b.report
-	r.Date = begun.UTC().Format("2006-01-02 15:04 UTC")
-	r.Took = time.Since(begun).Round(time.Second).String()
-	r.Command = strings.TrimSpace("go run ./integration/bench " + strings.Join(os.Args[1:], " "))
-	r.Commit = commit()
+	r.Date = b.begun.UTC().Format("2006-01-02 15:04 UTC")
+	r.Took = (b.sooner + time.Since(b.begun)).Round(time.Second).String()
+	if !b.o.resume || r.Command == "" {
+		r.Command = strings.TrimSpace("go run ./integration/bench " + strings.Join(os.Args[1:], " "))
+	}
+	r.Commit = b.commit
 	r.Machine = cpuModel()
 	r.CPUs = b.cpus
 	r.MemoryG = memoryGiB()
@@ -25,8 +27,10 @@ func (b *bench) describe(begun time.Time) {
 	r.Go = runtime.Version()
 	r.Rounds = b.o.rounds
 	r.Seconds = b.o.window.Seconds()
-	r.Peers = nil
+	var now []PeerInfo
+	var places []string
 	for _, p := range allPeers(b.o) {
+		places = append(places, p.name)
 		info := PeerInfo{Name: p.name, Title: p.title, Faults: b.faults[p.name], Missing: b.missing[p.name]}
 		if p.version != nil && info.Missing == "" {
 			info.Version = firstLine(output(p.program, p.version...))
@@ -39,8 +43,9 @@ func (b *bench) describe(begun time.Time) {
 			info.Command = b.shown(strings.Join(plan.command, " "))
 			info.Config = b.shown(plan.text)
 		}
-		r.Peers = append(r.Peers, info)
+		now = append(now, info)
 	}
+	r.putPeers(now, b.verified, places)
 }
 
 // shown is a text without this run's own paths.

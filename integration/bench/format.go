@@ -113,6 +113,9 @@ func remarks(r *Report, w *WorkResult) []string {
 	if w.Rate > 0 {
 		out = append(out, fmt.Sprintf("%s requests a second on a schedule; latency counts from when a request was due.", digits(w.Rate)))
 	}
+	if w.Commit != r.Commit || w.Seconds != r.Seconds {
+		out = append(out, fmt.Sprintf("Measured apart from the rest: %s, commit %s, %d rounds of %g s.", w.Date, w.Commit, w.Rounds, w.Seconds))
+	}
 	if len(w.Repeated) > 0 {
 		out = append(out, "Repeated: "+strings.Join(w.Repeated, "; ")+".")
 	}

@@ -7,6 +7,7 @@ import (
 // IdleResult is what connections cost that do nothing.
 type IdleResult struct {
 	Peer        string  `json:"peer"`
+	Commit      string  `json:"commit"`
 	Connections int     `json:"connections"`
 	Unserved    int     `json:"unserved,omitempty"`
 	Before      Memory  `json:"before"`
@@ -15,14 +16,16 @@ type IdleResult struct {
 	Each        float64 `json:"bytes_each"` // PSS
 	EachUSS     float64 `json:"uss_bytes_each"`
 	Descriptors float64 `json:"descriptors_each"`
-	Left        int     `json:"descriptors_left"` // after closing, beyond those before
+	Left        int     `json:"descriptors_left"`         // after closing, beyond those before
+	Alone       float64 `json:"wakeups_per_second_alone"` // with no connection at all
 	Wakeups     float64 `json:"wakeups_per_second"`
 	CPU         float64 `json:"cpu_per_second"` // seconds of CPU a second while all are idle
 }
 
 const (
 	warmed   = 50                     // connections that a peer has served before it is measured
-	idleFor  = time.Second            // how long nothing happens while it is watched
+	idleFor  = 2 * time.Second        // how long nothing happens while it is watched; half of it with --quick
+	stillFor = 6 * time.Second        // after the last connection: timers of connecting have fired, once
 	idleRest = 500 * time.Millisecond // for what is released late
 )
 
@@ -63,13 +66,18 @@ func (b *bench) idle(w Work) ([]IdleResult, []string, error) {
 }
 
 func (b *bench) idleOne(t *Stand, n int) (IdleResult, error) {
-	res := IdleResult{Peer: t.peer.name}
+	res := IdleResult{Peer: t.peer.name, Commit: b.commit}
 	// Servers keep what their first connections made them get.
 	if err := b.hold(t, warmed, nil); err != nil {
 		return res, err
 	}
+	t.watch() // who has been started since is one of them
 	before := descriptors(t.pids)
 	res.Before = memory(t.pids)
+	if !b.o.quick {
+		time.Sleep(stillFor) // those that warmed it have only just ended
+	}
+	res.Alone, _ = b.watchIdle(t.pids)
 	err := b.hold(t, n, func(r Result) {
 		res.Connections, res.Unserved = r.Opened, r.Unready
 		res.Open = memory(t.pids)
@@ -77,14 +85,27 @@ func (b *bench) idleOne(t *Stand, n int) (IdleResult, error) {
 		res.Descriptors = float64(descriptors(t.pids)-before) * each
 		res.Each = (res.Open.PSS - res.Before.PSS) * each
 		res.EachUSS = (res.Open.USS - res.Before.USS) * each
-		woken, used := wakeups(t.pids), cpuOf(t.pids)
-		time.Sleep(idleFor)
-		res.Wakeups = (wakeups(t.pids) - woken) / idleFor.Seconds()
-		res.CPU = (cpuOf(t.pids) - used).Seconds() / idleFor.Seconds()
+		if !b.o.quick {
+			time.Sleep(stillFor)
+		}
+		res.Wakeups, res.CPU = b.watchIdle(t.pids)
 	})
 	res.After = memory(t.pids)
 	res.Left = descriptors(t.pids) - before
 	return res, err
+}
+
+// watchIdle is how often processes wake up in a second, and the CPU seconds
+// that they use in it.
+func (b *bench) watchIdle(pids []int) (woken, used float64) {
+	watched := idleFor
+	if b.o.quick {
+		watched /= 2
+	}
+	w, u := wakeups(pids), cpuOf(pids)
+	time.Sleep(watched)
+	s := watched.Seconds()
+	return (wakeups(pids) - w) / s, (cpuOf(pids) - u).Seconds() / s
 }
 
 // hold opens n idle connections, calls look when the dust has settled, and

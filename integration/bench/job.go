@@ -39,6 +39,7 @@ type Job struct {
 	Op      string // await, verify, run, hold or release
 	At      Place
 	Backend Place    // for verify
+	Await   []int    // the services that must be there, for await
 	Sources []string // local addresses, used in turn; none: the kernel chooses
 
 	Down, Up int     // bulk streams from the backend and to it

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"sluice/cmd"
 )
@@ -49,6 +50,9 @@ func drive(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "micro" {
 		return result(micro(ctx, args[1:], stdout, stderr), stderr)
 	}
+	if len(args) > 0 && args[0] == "page" {
+		return result(remake(args[1:]), stderr)
+	}
 	o, err := parseOptions(args, stderr)
 	if err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -79,7 +83,7 @@ func measure(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.list {
-		printList(stdout, works, peers)
+		printList(stdout, o, works, peers)
 		return nil
 	}
 	b, err := newBench(ctx, o)
@@ -90,7 +94,13 @@ func measure(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	b.peers = peers
+	if b.report, err = begin(o); err != nil {
+		return err
+	}
 	if err := b.run(works, stderr); err != nil {
+		if errors.Is(err, errInterrupted) && o.out != "" {
+			return fmt.Errorf("%w; the same command with --resume goes on from here", err)
+		}
 		return err
 	}
 	if o.json {
@@ -106,7 +116,7 @@ func measure(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	return writeFiles(o.out, &b.report)
 }
 
-func printList(to io.Writer, works []Work, peers []*Peer) {
+func printList(to io.Writer, o *options, works []Work, peers []*Peer) {
 	fmt.Fprintln(to, "work (* with --quick):")
 	for _, w := range works {
 		mark := " "
@@ -123,4 +133,9 @@ func printList(to io.Writer, works []Work, peers []*Peer) {
 		}
 		fmt.Fprintf(to, "    %-24s %s%s\n", p.name, p.title, have)
 	}
+	_, guess := (&bench{o: o, peers: peers}).steps(works)
+	again := *o
+	again.rounds += o.repeats
+	_, most := (&bench{o: &again, peers: peers}).steps(works)
+	fmt.Fprintf(to, "\nabout %s, and %s if every work is disturbed\n", guess.Round(time.Second), most.Round(time.Second))
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,15 +17,17 @@ const (
 
 // writeFiles writes benchmarks.md, bench/latest.json and the pictures.
 func writeFiles(dir string, r *Report) error {
-	sub := filepath.Join(dir, "bench")
-	if err := os.MkdirAll(sub, 0o755); err != nil {
+	sub := filepath.Join(dir, recordDir)
+	if err := save(dir, latestFile, r); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(r, "", " ")
+	kept, _, err := readReport(dir, latestFile) // so that page makes the same again
 	if err != nil {
 		return err
 	}
-	errs := []error{os.WriteFile(filepath.Join(sub, "latest.json"), append(text, '\n'), 0o644)}
+	kept.Targets = judge(&kept)
+	r = &kept
+	var errs []error
 	pictures := plots(r)
 	for _, p := range pictures {
 		errs = append(errs, os.WriteFile(filepath.Join(sub, p.file), []byte(p.svg), 0o644))
@@ -40,7 +41,13 @@ func writeFiles(dir string, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
-	return errors.Join(append(errs, os.WriteFile(page, []byte(made), 0o644))...)
+	if err := errors.Join(append(errs, os.WriteFile(page, []byte(made), 0o644))...); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(sub, partialFile)); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // between puts text in the place of what is between the markers, or at the end
@@ -109,16 +116,27 @@ func writeTargets(b *strings.Builder, r *Report) {
 	if len(r.Targets) == 0 {
 		return
 	}
-	reached := 0
-	var rows [][]string
-	for _, t := range r.Targets {
-		if t.Reached {
-			reached++
-		}
-		rows = append(rows, []string{t.Work, t.Want, digits(t.Got), map[bool]string{true: "yes", false: "**not yet**"}[t.Reached]})
+	b.WriteString("### What sluice is to reach\n")
+	var sums [][]string
+	for _, row := range rowsOf(r.Targets) {
+		met, n := reached(r.Targets, row)
+		sums = append(sums, []string{row, fmt.Sprintf("%d of %d", met, n)})
 	}
-	fmt.Fprintf(b, "### Targets\n%d of %d are reached.\n\n", reached, len(rows))
-	grid(b, []string{"work", "sluice's target", "measured", "reached"}, rows)
+	grid(b, []string{"", "met"}, sums)
+	b.WriteString(`
+A ratio is sluice's number over the peer's, or, for the extras, that of sluice with them over sluice without. A/A is how far sluice was from itself in a round of the same work: a target that is nearer than that to what was measured is met or missed within noise. "The floor's own" is the ratio that the C program reaches which makes the same system calls and nothing else, to the same peer; "sluice/floor" is how far sluice is from it.
+
+`)
+	var rows [][]string
+	for i := range r.Targets {
+		t := &r.Targets[i]
+		cells := t.cells()
+		if !t.Reached {
+			cells[4] = "**" + cells[4] + "**"
+		}
+		rows = append(rows, cells)
+	}
+	grid(b, targetHeads, rows)
 	b.WriteString("\n")
 }
 

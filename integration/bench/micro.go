@@ -17,8 +17,9 @@ import (
 const benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
 
 // microPackages have the benchmarks of single parts: the pick, the decision of
-// a flow, the parsing of a file, the compiling of a table, the timer wheel.
-var microPackages = []string{"./balancer", "./proxy/relay", "./config", "./control", "./proxy"}
+// a flow, the parsing of a file, the compiling of a table, the timer wheel, the
+// line of the access log.
+var microPackages = []string{"./balancer", "./proxy/relay", "./config", "./control", "./proxy", "./cmd"}
 
 // micro runs the benchmarks beside the code, compares them with those recorded
 // last, and records them.
@@ -27,7 +28,7 @@ func micro(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.SetOutput(stderr)
 	record := f.String("record", "docs/bench/micro.txt", "`file` to compare with and to write")
 	runs := f.Int("count", 6, "how often each benchmark runs")
-	length := f.String("benchtime", "200ms", "how long each of these takes")
+	length := f.String("benchtime", "100ms", "how long each of these takes")
 	pattern := f.String("bench", ".", "which benchmarks, a regular `expression`")
 	keep := f.Bool("keep", false, "compare only, and leave the record as it is")
 	if err := f.Parse(args); err != nil {

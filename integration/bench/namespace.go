@@ -101,10 +101,14 @@ func (l *launcher) goHome() {
 	}
 }
 
-// sysctls are the settings of a namespace. reno neither paces nor probes;
-// without time-wait sockets no run leaves any to the next.
+// congestion control neither paces nor probes; that sockets have it is looked
+// at, since some are refused in a namespace without an error.
+const congestion = "reno"
+
+// sysctls are the settings of a namespace. Without time-wait sockets no run
+// leaves any to the next.
 var sysctls = []struct{ name, value string }{
-	{"net.ipv4.tcp_congestion_control", "reno"},
+	{"net.ipv4.tcp_congestion_control", congestion},
 	{"net.ipv4.tcp_max_tw_buckets", "0"},
 	{"net.ipv4.ip_local_port_range", "10000\t65535"},
 	{"net.core.somaxconn", "16384"},

@@ -15,11 +15,12 @@ func TestOptionsHaveDefaultsThatFitTheMode(t *testing.T) {
 		window time.Duration
 		out    string
 	}{
-		{"", fullRounds, time.Second, "docs"},
+		{"", fullRounds, 750 * time.Millisecond, "docs"},
 		{"--quick", quickRounds, 500 * time.Millisecond, ""},
 		{"--quick --out x --rounds 7", 7, 500 * time.Millisecond, "x"},
 		{"--work bulk --seconds 0.25", fullRounds, 250 * time.Millisecond, ""},
-		{"--peers sluice,nginx", fullRounds, time.Second, ""},
+		{"--peers sluice,nginx", fullRounds, 750 * time.Millisecond, ""},
+		{"--work mixed --merge", fullRounds, 750 * time.Millisecond, "docs"},
 	} {
 		o, err := parseOptions(strings.Fields(c.args), io.Discard)
 		if err != nil {
@@ -34,11 +35,12 @@ func TestOptionsHaveDefaultsThatFitTheMode(t *testing.T) {
 
 func TestOptionsRefuseNonsense(t *testing.T) {
 	for args, want := range map[string]string{
-		"--rounds -1":    "--rounds",
-		"--seconds 1000": "--seconds",
-		"--loops -2":     "--loops",
-		"bulk":           `unexpected argument "bulk"`,
-		"--no-such-flag": "not defined",
+		"--rounds -1":      "--rounds",
+		"--seconds 1000":   "--seconds",
+		"--loops -2":       "--loops",
+		"--resume --quick": "--resume",
+		"bulk":             `unexpected argument "bulk"`,
+		"--no-such-flag":   "not defined",
 	} {
 		_, err := parseOptions(strings.Fields(args), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), want) {

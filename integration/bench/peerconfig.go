@@ -8,17 +8,26 @@ import (
 )
 
 // Each peer at its best honest settings: as many threads as CPUs, no log,
-// half-close kept, no limit that the work would meet.
+// half-close kept, no limit that the work would meet. Of many backends all
+// choose the one with the least connections.
 
-// planSluice runs the build at path; "sluice" is the one of this checkout.
-func planSluice(access, path string) func(Setup) Plan {
+// variant is sluice with settings other than those it is compared with: no
+// access log, as the peers have none, and no admin listener.
+type variant struct {
+	path    string // of the program; "": the build of this checkout
+	full    bool   // access log, metrics and keeper, as they are by default
+	bare    bool   // none of these
+	workers int    // and as many CPUs for the Go scheduler; 0: one for each CPU
+}
+
+func planSluice(v variant) func(Setup) Plan {
 	return func(s Setup) Plan {
-		program := path
-		if program == "sluice" {
+		program := v.path
+		if program == "" {
 			program = s.sluice
 		}
 		var b strings.Builder
-		fmt.Fprintf(&b, "[log]\nlevel = \"warn\"\naccess = %q\noutput = %q\n\n[admin]\nbind = \"\"\n", access, filepath.Join(s.dir, "log"))
+		v.settings(&b, filepath.Join(s.dir, "log"))
 		for _, r := range s.routes() {
 			fmt.Fprintf(&b, "\n[listeners.%s]\nbind = %q\npool = %q\n", r.name, r.bind, r.name)
 			fmt.Fprintf(&b, "\n[pools.%s]\nbackends = [%s]\n", r.name, quoted(r.backends))
@@ -31,7 +40,28 @@ func planSluice(access, path string) func(Setup) Plan {
 		if me, err := os.Executable(); err == nil && me == program {
 			p.env = []string{asVar + "=sluice"}
 		}
+		if v.workers > 0 {
+			p.env = append(p.env, fmt.Sprintf("GOMAXPROCS=%d", v.workers))
+		}
 		return p
+	}
+}
+
+// settings writes the sections that are not about listeners and pools.
+func (v variant) settings(b *strings.Builder, log string) {
+	access := "off"
+	if v.full {
+		access = "all"
+	}
+	fmt.Fprintf(b, "[log]\nlevel = \"warn\"\naccess = %q\noutput = %q\n", access, log)
+	if !v.full {
+		b.WriteString("\n[admin]\nbind = \"\"\n")
+	}
+	switch {
+	case v.bare:
+		b.WriteString("\n[runtime]\nsurvive_crash = false\n")
+	case v.workers > 0:
+		fmt.Fprintf(b, "\n[runtime]\nworkers = %d\n", v.workers)
 	}
 }
 
@@ -54,7 +84,7 @@ func haproxyMost(files int) int { return (files - 2*haproxyPipes - spare) / 2 }
 
 func haproxy(name, title string, splice bool, pipe int) *Peer {
 	return &Peer{
-		name: name, title: title, program: "haproxy", version: []string{"-v"}, compare: splice, most: haproxyMost,
+		name: name, title: title, program: "haproxy", version: []string{"-v"}, most: haproxyMost,
 		plan: func(s Setup) Plan {
 			var b strings.Builder
 			fmt.Fprintf(&b, "global\n  nbthread %d\n  maxconn %d\n  maxpipes %d\n", s.cpus, haproxyMost(s.files), haproxyPipes)
@@ -67,7 +97,7 @@ func haproxy(name, title string, splice bool, pipe int) *Peer {
 			}
 			fmt.Fprintf(&b, "  maxconn %d\n  backlog 16384\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n", haproxyMost(s.files))
 			for _, r := range s.routes() {
-				fmt.Fprintf(&b, "\nlisten %s\n  bind %s\n  balance roundrobin\n", r.name, r.bind)
+				fmt.Fprintf(&b, "\nlisten %s\n  bind %s\n  balance leastconn\n", r.name, r.bind)
 				check := " check"
 				if s.quiet || len(r.backends) > 1 {
 					check = ""
@@ -84,7 +114,7 @@ func haproxy(name, title string, splice bool, pipe int) *Peer {
 
 func nginx() *Peer {
 	return &Peer{
-		name: "nginx", title: "nginx stream", program: "nginx", version: []string{"-v"}, compare: true,
+		name: "nginx", title: "nginx stream", program: "nginx", version: []string{"-v"},
 		plan: func(s Setup) Plan {
 			var b strings.Builder
 			if module := nginxModule(); module != "" {
@@ -108,7 +138,7 @@ stream {
 `, s.files, s.dir, s.files-spare)
 			for _, r := range s.routes() {
 				if len(r.backends) > 1 {
-					fmt.Fprintf(&b, "  upstream %s {\n    zone %s 64m;\n", r.name, r.name)
+					fmt.Fprintf(&b, "  upstream %s {\n    zone %s 64m;\n    least_conn;\n", r.name, r.name)
 					for _, at := range r.backends {
 						fmt.Fprintf(&b, "    server %s;\n", at)
 					}
@@ -122,6 +152,22 @@ stream {
 			file := filepath.Join(s.dir, "nginx.conf")
 			return Plan{file: file, text: b.String(),
 				command: []string{find("nginx"), "-p", s.dir, "-c", file, "-e", "stderr"}}
+		},
+	}
+}
+
+// pen serves one listener a process.
+func pen() *Peer {
+	return &Peer{
+		name: "pen", title: "pen", program: "pen", single: true,
+		plan: func(s Setup) Plan {
+			var b strings.Builder
+			for _, r := range s.routes() {
+				fmt.Fprintf(&b, "%s -f -r -O tcp_nodelay -t 5 -c 20000 -x 4000 %s %s &\n", find("pen"), r.bind, r.backends[0])
+			}
+			b.WriteString("wait\n")
+			file := filepath.Join(s.dir, "pen.sh")
+			return Plan{file: file, text: b.String(), command: []string{"/bin/sh", file}}
 		},
 	}
 }

@@ -14,7 +14,7 @@ type Peer struct {
 	title   string
 	program string // what must be installed; "" for what is built in
 	version []string
-	compare bool // in the default selection
+	single  bool // it knows one backend
 
 	// plan says how to run it; nil for what is no process.
 	plan func(s Setup) Plan
@@ -35,6 +35,7 @@ type Setup struct {
 	cpus     int
 	files    int // descriptors a process may have open
 	sluice   string
+	floor    string // the program, compiled
 	veth     bool
 	quiet    bool // no health checks: for counting what an idle process does
 }
@@ -43,7 +44,7 @@ type Setup struct {
 func (s Setup) routes() []route {
 	out := make([]route, proxied)
 	for i := range out {
-		out[i] = route{name: serviceNames[i], port: s.base + i, bind: fmt.Sprintf("%s:%d", s.host, s.base+i)}
+		out[i] = route{service: i, name: serviceNames[i], port: s.base + i, bind: fmt.Sprintf("%s:%d", s.host, s.base+i)}
 		for _, host := range s.backends {
 			out[i].backends = append(out[i].backends, Place{host, s.backend.Base}.of(i))
 		}
@@ -55,6 +56,7 @@ func (s Setup) routes() []route {
 }
 
 type route struct {
+	service  int
 	name     string
 	port     int
 	bind     string
@@ -69,25 +71,35 @@ type Plan struct {
 	env     []string
 }
 
+// workerCounts are the numbers of workers that contention is measured with; on
+// two CPUs the last is oversubscribed.
+var workerCounts = []int{1, 2, 8}
+
 // allPeers are the peers there can be, in the order of the tables.
 func allPeers(o *options) []*Peer {
 	peers := []*Peer{
-		{name: "sluice", title: "sluice", compare: true, plan: planSluice("off", "sluice")},
-		{name: "sluice-again", title: "sluice again (A/A)", plan: planSluice("off", "sluice")},
-		{name: "sluice-log", title: "sluice, access log on", plan: planSluice("all", "sluice")},
+		{name: "sluice", title: "sluice", plan: planSluice(variant{})},
+		{name: "sluice-again", title: "sluice again (A/A)", plan: planSluice(variant{})},
+		{name: "sluice-bare", title: "sluice, all extras off", plan: planSluice(variant{bare: true})},
+		{name: "sluice-full", title: "sluice, all extras on", plan: planSluice(variant{full: true})},
+	}
+	for _, n := range workerCounts {
+		peers = append(peers, &Peer{name: fmt.Sprintf("sluice-%d", n), title: fmt.Sprintf("sluice, %s, GOMAXPROCS %d", plural(n, "worker"), n),
+			plan: planSluice(variant{workers: n})})
 	}
 	if o.other != "" {
-		peers = append(peers, &Peer{name: "sluice-other", title: "sluice, the other build", compare: true,
-			plan: planSluice("off", o.other)})
+		peers = append(peers, &Peer{name: "sluice-other", title: "sluice, the other build", plan: planSluice(variant{path: o.other})})
 	}
 	return append(peers,
 		haproxy("haproxy", "HAProxy, splice", true, 0),
 		haproxy("haproxy-1m", "HAProxy, splice, 1 MiB pipes", true, 1<<20),
 		haproxy("haproxy-copy", "HAProxy, no splice", false, 0),
 		nginx(),
-		&Peer{name: "go-copy", title: "Go io.Copy", compare: true, plan: planCopy, most: func(files int) int { return files / 6 }},
-		&Peer{name: "dnat", title: "kernel DNAT", program: "nft", version: []string{"--version"}, kernel: planDNAT},
-		&Peer{name: "direct", title: "direct"},
+		pen(),
+		&Peer{name: "go-copy", title: "Go io.Copy", single: true, plan: planCopy, most: func(files int) int { return files / 6 }},
+		&Peer{name: "floor", title: "C floor", program: compiler, single: true, plan: planFloor},
+		&Peer{name: "dnat", title: "kernel DNAT", program: "nft", version: []string{"--version"}, single: true, kernel: planDNAT},
+		&Peer{name: "direct", title: "direct", single: true},
 	)
 }
 
@@ -110,7 +122,7 @@ type Stand struct {
 func (b *bench) stand(site *Site, p *Peer, index int, s Setup) (*Stand, error) {
 	s.dir = filepath.Join(b.dir, site.name+"-"+p.name)
 	s.host, s.base, s.backend = site.proxy, 2000+100*index, site.backend
-	s.cpus, s.files, s.sluice = b.cpus, b.files, b.sluice
+	s.cpus, s.files, s.sluice, s.floor = b.cpus, b.files, b.sluice, b.floor
 	s.veth = site.name != loopback
 	if s.backends == nil {
 		s.backends = []string{site.backend.Host}
@@ -140,7 +152,11 @@ func (b *bench) stand(site *Site, p *Peer, index int, s Setup) (*Stand, error) {
 	if t.process, err = site.launcher.start(site.nsProxy, c); err != nil {
 		return nil, err
 	}
-	if _, err := site.ask(Job{Op: "await", At: t.at}); err != nil {
+	await := Job{Op: "await", At: t.at}
+	for _, r := range s.routes() {
+		await.Await = append(await.Await, r.service)
+	}
+	if _, err := site.ask(await); err != nil {
 		gone := t.process.gone()
 		t.stop()
 		if gone != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // picture is one file of the page.
@@ -12,9 +13,10 @@ type picture struct{ file, alt, svg string }
 // colours of the peers: sluice stands out, and all can be told apart in the
 // light and in the dark.
 var colours = map[string]string{
-	"sluice": "#2f81f7", "sluice-again": "#79b8ff", "sluice-log": "#5a9be8", "sluice-other": "#1b9aaa",
+	"sluice": "#2f81f7", "sluice-again": "#79b8ff", "sluice-bare": "#9ccbff", "sluice-full": "#5a9be8",
+	"sluice-1": "#a5d0ff", "sluice-2": "#4f9cf9", "sluice-8": "#1558b0", "sluice-other": "#1b9aaa",
 	"haproxy": "#d1622b", "haproxy-1m": "#e0a030", "haproxy-copy": "#b5482f", "nginx": "#3fa45b",
-	"go-copy": "#8b7bd8", "dnat": "#8c959f", "direct": "#aab3bc",
+	"pen": "#7a8b3a", "go-copy": "#8b7bd8", "floor": "#c2569b", "dnat": "#8c959f", "direct": "#aab3bc",
 }
 
 // plots are the pictures that the report has something for.
@@ -80,7 +82,7 @@ func barsOf(r *Report, w *WorkResult) []bar {
 	var out []bar
 	for _, row := range w.Rows {
 		sum := row.Sum["cpu"]
-		if sum.Median == 0 || row.Peer == "sluice-again" || row.Peer == "sluice-log" {
+		if sum.Median == 0 || row.Peer != "sluice" && row.Peer != "sluice-other" && strings.HasPrefix(row.Peer, "sluice-") {
 			continue
 		}
 		out = append(out, bar{shorter(r.title(row.Peer)), digits(sum.Median * factor), sum.Median, sum.Min, sum.Max, colours[row.Peer]})

@@ -47,6 +47,9 @@ type WorkResult struct {
 	Grow      int      `json:"grow,omitempty"`
 	Rate      float64  `json:"rate,omitempty"` // scheduled requests a second
 	Rounds    int      `json:"rounds"`
+	Seconds   float64  `json:"seconds"` // of a window
+	Commit    string   `json:"commit"`
+	Date      string   `json:"date"`
 	Repeated  []string `json:"repeated,omitempty"`
 	Disturbed int      `json:"disturbed,omitempty"` // rounds that still were, after repeating
 	Absent    []string `json:"absent,omitempty"`
@@ -58,7 +61,7 @@ type WorkResult struct {
 type Row struct {
 	Peer   string            `json:"peer"`
 	Runs   []Run             `json:"runs"`
-	Sum    map[string]Spread `json:"sum"`
+	Sum    map[string]Spread `json:"sum,omitempty"`
 	Ratio  map[string]Spread `json:"ratio,omitempty"`
 	Errors int               `json:"errors,omitempty"`
 }
@@ -148,6 +151,14 @@ func (w *WorkResult) row(peer string) *Row {
 		return nil
 	}
 	return &w.Rows[i]
+}
+
+// sumUp sums up the rows and compares them.
+func (w *WorkResult) sumUp() {
+	for i := range w.Rows {
+		w.Rows[i].sum()
+	}
+	w.compare()
 }
 
 // compare fills in the ratios of sluice to each peer.

@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -12,9 +15,10 @@ import (
 // taken down.
 const settle = 60 * time.Millisecond
 
-// interleave runs a work: in each round every peer once, in an order that
-// rotates, so that what drifts falls upon all of them. A round that something
-// disturbed is repeated once.
+// interleave runs a work: in each round every peer once, in an order of its
+// own, so that what drifts falls upon all of them, and what one peer leaves to
+// the next upon another each time. A round that something disturbed is repeated
+// once.
 func (b *bench) interleave(w Work) (WorkResult, error) {
 	res := WorkResult{Name: w.name, Title: w.title, Unit: w.unit, Site: w.site, Grow: w.grow}
 	site, err := b.site(w.site)
@@ -62,13 +66,12 @@ func (b *bench) interleave(w Work) (WorkResult, error) {
 		res.Repeated = append(res.Repeated, fmt.Sprintf("round %d: %s", d.round+1, d.why))
 	}
 	res.Disturbed = len(disturbed(res.Rows, b.cpus))
-	for i, t := range stands {
+	for _, t := range stands {
 		if b.plans[t.peer.name] == nil {
 			b.plans[t.peer.name] = &t.plan
 		}
-		res.Rows[i].sum()
 	}
-	res.compare()
+	res.sumUp()
 	return res, nil
 }
 
@@ -103,8 +106,7 @@ func (b *bench) stands(w Work, site *Site) (stands []*Stand, absent []string) {
 
 // round runs each peer once, and adds what it showed to its row.
 func (b *bench) round(w Work, stands []*Stand, rows []Row, round int) error {
-	for i := range stands {
-		k := (i + round) % len(stands)
+	for _, k := range order(w.name, round, len(stands)) {
 		r, err := b.once(w, stands[k], b.o.window)
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", w.name, stands[k].peer.name, err)
@@ -115,6 +117,13 @@ func (b *bench) round(w Work, stands []*Stand, rows []Row, round int) error {
 		b.progress.step(w.title, stands[k].peer.title)
 	}
 	return nil
+}
+
+// order is that of the peers in a round, the same in every run.
+func order(work string, round, peers int) []int {
+	h := fnv.New64a()
+	io.WriteString(h, work)
+	return rand.New(rand.NewPCG(h.Sum64(), uint64(round))).Perm(peers)
 }
 
 // once runs one peer for one window.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -81,10 +82,11 @@ func (s *Site) wire(small bool) (client, backend *Namespace, err error) {
 					return err
 				}
 			}
-			if small {
-				return tool("ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off")
+			if !small {
+				return nil
 			}
-			return nil
+			return errors.Join(tool("ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off"),
+				noOffload(output("ethtool", "-k", device)))
 		})
 	}
 	addresses := []string{}
@@ -109,6 +111,16 @@ func (s *Site) wire(small bool) (client, backend *Namespace, err error) {
 			l.in(backend, func() error { return ip("route add default via 10.71.2.1") }))
 	}
 	return client, backend, err
+}
+
+// noOffload looks whether what ethtool was told took.
+func noOffload(features string) error {
+	for _, f := range []string{"tcp-segmentation-offload", "generic-segmentation-offload", "generic-receive-offload"} {
+		if !strings.Contains(features, f+": off") {
+			return fmt.Errorf("ethtool left %s on", f)
+		}
+	}
+	return nil
 }
 
 func (s *Site) startLoad(nsClient, nsBackend *Namespace, counter string, loops int) error {

@@ -12,7 +12,7 @@ import (
 
 // sampleReport has something of everything.
 func sampleReport() *Report {
-	peers := []string{"sluice", "haproxy", "nginx", "go-copy"}
+	peers := []string{"sluice", "sluice-again", "sluice-bare", "sluice-full", "haproxy", "haproxy-1m", "nginx", "go-copy", "floor"}
 	r := &Report{
 		Date: "2026-01-02 03:04 UTC", Command: "go run ./integration/bench", Commit: "deadbee", Machine: "A <fast> & \"small\" CPU",
 		Kernel: "9.9", Go: "go1.99", CPUs: 2, Rounds: 3, Seconds: 1,

@@ -40,23 +40,16 @@ func printTables(to io.Writer, r *Report) {
 	printIdle(to, r)
 	printCalls(to, r)
 	if len(r.Targets) > 0 {
-		fmt.Fprintln(to, "\ntargets")
 		t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-		for _, g := range r.Targets {
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", verdictOf(g), g.Work, g.Want, digits(g.Got))
+		fmt.Fprintf(t, "\ntargets\n  %s\n", strings.Join(targetHeads, "\t"))
+		for i := range r.Targets {
+			fmt.Fprintf(t, "  %s\n", strings.Join(r.Targets[i].cells(), "\t"))
 		}
 		t.Flush()
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(to, "\nnote: %s\n", n)
 	}
-}
-
-func verdictOf(t Target) string {
-	if t.Reached {
-		return "reached"
-	}
-	return "NOT YET"
 }
 
 func printPeers(to io.Writer, r *Report) {
@@ -92,7 +85,7 @@ func printIdle(to io.Writer, r *Report) {
 
 var idleHeads = []string{
 	"connections", "bytes each, PSS", "bytes each, USS", "descriptors each",
-	"MiB before", "MiB open", "MiB closed", "descriptors left", "wakeups/s", "CPU, ms/s",
+	"MiB before", "MiB open", "MiB closed", "descriptors left", "wakeups/s alone", "wakeups/s", "CPU, ms/s",
 }
 
 func (i IdleResult) cells() []string {
@@ -103,7 +96,7 @@ func (i IdleResult) cells() []string {
 	mib := func(m Memory) string { return digits(m.PSS / (1 << 20)) }
 	return []string{
 		n, digits(i.Each), digits(i.EachUSS), digits(i.Descriptors),
-		mib(i.Before), mib(i.Open), mib(i.After), fmt.Sprint(i.Left), digits(i.Wakeups), digits(i.CPU * 1e3),
+		mib(i.Before), mib(i.Open), mib(i.After), fmt.Sprint(i.Left), digits(i.Alone), digits(i.Wakeups), digits(i.CPU * 1e3),
 	}
 }
 

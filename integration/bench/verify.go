@@ -37,13 +37,26 @@ const (
 	checkPatience = 10 * time.Second
 )
 
+// tries is how often a check is made that failed once: some faults come only
+// now and then, and whoever reads of them should know which do.
+const tries = 3
+
 // verify runs all the checks through the proxy at at, and joins what failed.
 func verify(at, backend Place) error {
 	var faults []error
 	for kind := range checkKinds {
-		if err := verifyOne(at.of(checks), backend.of(verdict), kind); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", checkNames[kind], err))
+		once := func() error { return verifyOne(at.of(checks), backend.of(verdict), kind) }
+		err := once()
+		if err == nil {
+			continue
 		}
+		failed := 1
+		for range tries - 1 {
+			if once() != nil {
+				failed++
+			}
+		}
+		faults = append(faults, fmt.Errorf("%s, %d of %d times: %w", checkNames[kind], failed, tries, err))
 	}
 	return errors.Join(faults...)
 }

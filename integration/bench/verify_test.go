@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -64,6 +65,7 @@ func TestVerificationSeesWhatAProxyDoesWrong(t *testing.T) {
 		down(client, backend)
 		<-done
 	}
+	var begun atomic.Int32
 	for _, c := range []struct {
 		name  string
 		treat func(client, backend *net.TCPConn)
@@ -84,6 +86,11 @@ func TestVerificationSeesWhatAProxyDoesWrong(t *testing.T) {
 				pass(to, from)
 			})
 		}, []string{"byte 0 of stream"}},
+		{"fails once", func(c, b *net.TCPConn) {
+			if begun.Add(1) > 1 {
+				both(c, b, pass, pass)
+			}
+		}, []string{checkNames[clientFirst] + ", 1 of 3 times"}},
 		{"drops the last byte upward", func(c, b *net.TCPConn) {
 			both(c, b, func(to, from *net.TCPConn) {
 				io.CopyN(to, from, 16+checkLength-1)

@@ -34,9 +34,12 @@ const (
 // The peers of the tables. Those that say something only once are added to the
 // work where they say it.
 var (
-	proxies   = []string{"sluice", "sluice-other", "haproxy", "nginx", "go-copy"}
-	withPipes = []string{"sluice", "sluice-other", "haproxy", "haproxy-1m", "nginx", "go-copy"}
-	floor     = []string{"direct", "dnat"}
+	proxies   = []string{"sluice", "sluice-other", "haproxy", "nginx", "go-copy", "floor"}
+	withPipes = []string{"sluice", "sluice-other", "haproxy", "haproxy-1m", "nginx", "go-copy", "floor"}
+	kernel    = []string{"direct", "dnat"}
+	control   = []string{"sluice-again"}
+	extras    = []string{"sluice-bare", "sluice-full"}
+	workers   = []string{"sluice-1", "sluice-2", "sluice-8"}
 )
 
 func allWorks() []Work {
@@ -53,21 +56,21 @@ func allWorks() []Work {
 		})
 	}
 	for _, n := range []int{1, 8, 64} {
-		peers := withPipes
+		peers := join(withPipes, control)
 		if n == 8 {
-			peers = join(withPipes, []string{"sluice-again"}, floor)
+			peers = join(peers, extras, kernel)
 		}
 		bulk(loopback, "bulk", n, 0, peers, n == 8)
-		bulk(loopback, "bulk", 0, n, withPipes, n == 8)
+		bulk(loopback, "bulk", 0, n, join(withPipes, control), n == 8)
 	}
 	for _, size := range []int{128, 4096} {
 		for _, n := range []int{1, 50, 500} {
-			peers := proxies
+			peers := join(proxies, control)
 			switch {
 			case size == 128 && n == 50:
-				peers = join(proxies, []string{"sluice-again"}, floor)
+				peers = join(peers, extras, kernel)
 			case n == 50:
-				peers = withPipes
+				peers = join(withPipes, control)
 			}
 			add(Work{
 				name: fmt.Sprintf("ping-pong-%d-%d", size, n), title: fmt.Sprintf("ping-pong %s, %s", bytesText(size), plural(n, "connection")),
@@ -77,23 +80,23 @@ func allWorks() []Work {
 	}
 	add(Work{name: "short-client", title: "connect, request, reply, client closes; 64 clients", unit: "connection", site: loopback,
 		job:   Job{Short: 64, Size: 128},
-		peers: join(proxies, []string{"sluice-again", "sluice-log"}, floor), quick: true, calls: true})
+		peers: join(proxies, []string{"pen"}, control, extras, kernel), quick: true, calls: true})
 	add(Work{name: "short-server", title: "connect, request, reply, backend closes; 64 clients", unit: "connection", site: loopback,
-		job: Job{Short: 64, Size: 128, Brief: true}, peers: proxies, quick: true, calls: true})
+		job: Job{Short: 64, Size: 128, Brief: true}, peers: join(proxies, []string{"pen"}, control), quick: true, calls: true})
 	for _, c := range []struct{ size, n int }{{128, 50}, {128, 500}, {4096, 50}} {
 		add(Work{
 			name: fmt.Sprintf("schedule-%d-%d", c.size, c.n), title: fmt.Sprintf("requests of %s on a schedule, %s", bytesText(c.size), plural(c.n, "connection")),
-			unit: "request", site: loopback, job: Job{PingPong: c.n, Size: c.size}, load: 0.5, peers: proxies, quick: c.n == 50 && c.size == 128,
+			unit: "request", site: loopback, job: Job{PingPong: c.n, Size: c.size}, load: 0.5, peers: join(proxies, control), quick: c.n == 50 && c.size == 128,
 		})
 	}
 	add(Work{name: "mixed", title: "4 bulk streams down beside 50 ping-pong connections of 128 B", unit: "GB", site: loopback,
-		job: Job{Down: 4, PingPong: 50, Size: 128}, peers: withPipes, quick: true})
+		job: Job{Down: 4, PingPong: 50, Size: 128}, peers: join(withPipes, control), quick: true})
 	for _, site := range []string{veth, segments} {
-		bulk(site, site+"-bulk", 8, 0, withPipes, false)
-		bulk(site, site+"-bulk", 0, 8, withPipes, false)
+		bulk(site, site+"-bulk", 8, 0, join(withPipes, control), false)
+		bulk(site, site+"-bulk", 0, 8, join(withPipes, control), false)
 	}
 	add(Work{name: "veth-ping-pong-128-50", title: "ping-pong 128 B, 50 connections" + where(veth), unit: "request", site: veth,
-		job: Job{PingPong: 50, Size: 128}, peers: join(proxies, floor)})
+		job: Job{PingPong: 50, Size: 128}, peers: join(proxies, kernel)})
 	add(Work{name: "idle", title: "9,000 idle connections", unit: "connection", site: loopback, hold: 9000, peers: proxies, quick: true})
 	for _, n := range []int{100, 1000, 3000, 9000} {
 		add(Work{name: fmt.Sprintf("connections-%d", n), title: fmt.Sprintf("64 requests of 128 B under way, moving over %s", plural(n, "connection")),
@@ -104,6 +107,17 @@ func allWorks() []Work {
 		add(Work{name: fmt.Sprintf("backends-%d", n), title: "connect, request, reply, client closes; " + plural(n, "backend"),
 			unit: "connection", site: loopback, grow: n, backends: n, fewer: true, quick: n == 1 || n == 1000,
 			job: Job{Short: 64, Size: 128}, peers: []string{"sluice", "sluice-other", "haproxy", "nginx"}})
+	}
+	for _, c := range []struct {
+		name, title, unit string
+		job               Job
+	}{
+		{"workers-bulk", "bulk down, 8 streams", "GB", Job{Down: 8}},
+		{"workers-ping-pong", "ping-pong 128 B, 50 connections", "request", Job{PingPong: 50, Size: 128}},
+		{"workers-short", "connect, request, reply, client closes; 64 clients", "connection", Job{Short: 64, Size: 128}},
+	} {
+		add(Work{name: c.name, title: c.title + ", by the number of workers", unit: c.unit, site: loopback, fewer: true,
+			job: c.job, peers: join([]string{"sluice"}, workers)})
 	}
 	return all
 }

@@ -55,6 +55,9 @@ func epollCtl(ep, op, fd int, events, low, high uint32) syscall.Errno {
 // Events is room for an epoll's report.
 type Events struct{ raw [128]unix.EpollEvent }
 
+// Room is how many events a report holds.
+func (e *Events) Room() int { return len(e.raw) }
+
 // At is the i-th event of the last wait.
 func (e *Events) At(i int) Event {
 	r := &e.raw[i]

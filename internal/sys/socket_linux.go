@@ -2,6 +2,7 @@ package sys
 
 import (
 	"net/netip"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -108,6 +109,15 @@ func Connect(fd int, a *Sockaddr) syscall.Errno {
 	return e
 }
 
+// Disconnect makes a TCP socket one that was never connected, whatever it was
+// connected to or about to be, with a RST to whoever is there (connect(2),
+// AF_UNSPEC). It keeps its options, but for TCP_QUICKACK.
+func Disconnect(fd int) syscall.Errno {
+	a := unix.RawSockaddr{Family: unix.AF_UNSPEC}
+	_, _, e := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a))
+	return e
+}
+
 // Bind gives a socket its address.
 func Bind(fd int, a *Sockaddr) syscall.Errno {
 	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&a.raw)), uintptr(a.len))
@@ -140,6 +150,10 @@ func Accept(fd int, a *Sockaddr) (int, syscall.Errno) {
 	}
 }
 
+// SetMode sets the permissions of a descriptor. A unix socket's file gets those
+// that it has when it is bound, less the umask.
+func SetMode(fd int, mode uint32) error { return os.NewSyscallError("fchmod", unix.Fchmod(fd, mode)) }
+
 // ShutdownWrite ends the stream that goes out of fd: FIN.
 func ShutdownWrite(fd int) syscall.Errno {
 	_, _, e := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
@@ -159,6 +173,14 @@ func OnlyIPv6(fd int, yes bool) { setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY
 
 // NoDelay turns Nagle's algorithm off.
 func NoDelay(fd int, yes bool) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, number(yes)) }
+
+// DeferAccept has a listening socket hand a client over when it has sent something, or
+// after so many seconds; 0: at once (TCP_DEFER_ACCEPT).
+func DeferAccept(fd, seconds int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, seconds) }
+
+// FastOpen has a listening socket take data with the SYN, of so many clients whose
+// handshake is not complete; 0: of none (TCP_FASTOPEN).
+func FastOpen(fd, most int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_FASTOPEN, most) }
 
 // Keepalive probes an idle connection after idle seconds, every interval
 // seconds, and gives it up after count probes.
@@ -265,3 +287,20 @@ func recv(fd int, p []byte, flags uintptr) (int, syscall.Errno) {
 		}
 	}
 }
+
+// TCPInfo is what the kernel knows of a TCP connection.
+type TCPInfo struct{ raw unix.TCPInfo }
+
+// Read asks for it. It allocates nothing.
+func (i *TCPInfo) Read(fd int) syscall.Errno {
+	size := uint32(unsafe.Sizeof(i.raw))
+	_, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO,
+		uintptr(unsafe.Pointer(&i.raw)), uintptr(unsafe.Pointer(&size)), 0)
+	return e
+}
+
+// RTT is the smoothed round-trip time in µs.
+func (i *TCPInfo) RTT() uint32 { return i.raw.Rtt }
+
+// Retransmits is how many segments were sent more than once.
+func (i *TCPInfo) Retransmits() uint32 { return i.raw.Total_retrans }

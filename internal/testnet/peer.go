@@ -179,18 +179,19 @@ func Dir(tb testing.TB) string {
 	return dir
 }
 
-// FreeAddress is a TCP address nobody listens on at the moment, "tcp4" or
-// "tcp6".
+// FreeAddress is a TCP address of loopback, "tcp4" or "tcp6", at a port on which
+// nobody listens at the moment, whatever the address.
 func FreeAddress(tb testing.TB, network string) string {
 	tb.Helper()
-	host := "127.0.0.1:0"
-	if network == "tcp6" {
-		host = "[::1]:0"
-	}
-	l, err := net.Listen(network, host)
+	l, err := net.Listen("tcp", ":0")
 	Must(tb, "find a free port", err)
 	defer l.Close()
-	return l.Addr().String()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	Must(tb, "find a free port", err)
+	if network == "tcp6" {
+		return net.JoinHostPort("::1", port)
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // IsReset reports whether err is what a connection shows that its peer reset.

@@ -59,6 +59,10 @@ const (
 	doubted                   // the source is probably empty, though that is not proven
 )
 
+// Bits are the names of what a Flow remembers, lowest bit first, for who keeps a
+// Flow longer than a process and may read it with another version.
+var Bits = [...]string{"readable", "writable", "final", "marked", "urgent", "ended", "broken", "cut", "over", "doubted"}
+
 // Init makes a Flow whose sink has room and whose source waits for its first
 // event.
 func (f *Flow) Init() { *f = Flow{bits: writable} }
@@ -160,6 +164,10 @@ func (f *Flow) Hopped(n int) {
 	f.spend()
 }
 
+// Carry says how many bytes are in the pipe, for who finds a Flow that may not
+// know of its last Filled or Drained.
+func (f *Flow) Carry(n int) { f.pending = uint32(n) }
+
 // Drained says that n bytes, at least one, went from the pipe to the sink.
 func (f *Flow) Drained(n int) { f.pending -= uint32(n) }
 
@@ -194,6 +202,10 @@ func (f *Flow) EndIsCertain() bool { return f.bits&(final|marked) == final }
 
 // AtMark reports whether an urgent byte may be ahead in the source.
 func (f *Flow) AtMark() bool { return f.bits&marked != 0 }
+
+// Sound reports whether the Flow knows what all its bits mean, for who finds one that
+// may be damaged.
+func (f *Flow) Sound() bool { return f.bits>>len(Bits) == 0 }
 
 func (f *Flow) spend() {
 	if f.fills > 0 {

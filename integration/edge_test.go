@@ -1,0 +1,248 @@
+package integration
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/internal/testnet"
+)
+
+// certificate is one for a few names, signed by itself, with its key in the same
+// file.
+func certificate(t *testing.T, names ...string) (path string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	testnet.Must(t, "make a key", err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	testnet.Must(t, "sign a certificate", err)
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	testnet.Must(t, "write a key", err)
+	path = filepath.Join(testnet.Dir(t), "cert.pem")
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})...)
+	testnet.Must(t, "write a certificate", os.WriteFile(path, text, 0o600))
+	return path
+}
+
+// tlsNginx answers https with a word.
+func tlsNginx(t *testing.T, word string) (address string) {
+	t.Helper()
+	bin := testnet.Need(t, "nginx")[0]
+	dir, cert := testnet.Dir(t), certificate(t, word+".example.com")
+	address = testnet.FreeAddress(t, "tcp4")
+	conf := filepath.Join(dir, "nginx.conf")
+	testnet.Must(t, "write nginx.conf", os.WriteFile(conf, []byte(fmt.Sprintf(`
+daemon off;
+master_process off;
+pid %[1]s/pid;
+error_log stderr;
+events { worker_connections 1024; }
+http {
+	access_log off;
+	client_body_temp_path %[1]s/body;
+	proxy_temp_path %[1]s/proxy;
+	fastcgi_temp_path %[1]s/fastcgi;
+	uwsgi_temp_path %[1]s/uwsgi;
+	scgi_temp_path %[1]s/scgi;
+	server {
+		listen %[2]s ssl http2;
+		ssl_certificate %[3]s;
+		ssl_certificate_key %[3]s;
+		location / { return 200 "%[4]s\n"; }
+	}
+}
+`, dir, address, cert, word)), 0o644))
+	Run(t, bin, "-e", "stderr", "-p", dir, "-c", conf).AwaitAnswer(address)
+	return address
+}
+
+// haproxy runs HAProxy with the lines of its sections.
+func haproxy(t *testing.T, sections string) *Program {
+	t.Helper()
+	bin := testnet.Need(t, "haproxy")[0]
+	conf := filepath.Join(testnet.Dir(t), "haproxy.cfg")
+	testnet.Must(t, "write haproxy.cfg", os.WriteFile(conf, []byte(`
+global
+	maxconn 1000
+defaults
+	timeout connect 5s
+	timeout client 30s
+	timeout server 30s
+`+sections), 0o644))
+	return Run(t, bin, "-db", "-f", conf)
+}
+
+// edge is a configuration of one listener with routes.
+func edge(listener string, pools ...string) string {
+	return `
+[listeners.web]
+bind = ["127.0.0.1:0"]
+` + listener + "\n" + strings.Join(pools, "\n")
+}
+
+func poolTo(name, address, more string) string {
+	return fmt.Sprintf("[pools.%s]\nbackends = [%q]\n%s\n[pools.%s.health]\ntype = \"none\"\n", name, address, more, name)
+}
+
+// TestTLSGoesByItsNameToRealServers: what curl, openssl and Go send, whole and a
+// byte at a time, reaches nginx or HAProxy as their name and protocol say.
+func TestTLSGoesByItsNameToRealServers(t *testing.T) {
+	tools := testnet.Need(t, "curl", "openssl", "haproxy", "nginx")
+	nginx := tlsNginx(t, "nginx")
+	behind := testnet.FreeAddress(t, "tcp4")
+	haproxy(t, fmt.Sprintf(`
+frontend tls
+	mode http
+	bind %s ssl crt %s alpn h2,http/1.1
+	http-request return status 200 content-type text/plain string "haproxy\n"
+`, behind, certificate(t, "haproxy.example.com"))).AwaitAnswer(behind)
+	p := Sluice(t, edge(`
+[[listeners.web.routes]]
+sni = ["nginx.example.com"]
+pool = "nginx"
+[[listeners.web.routes]]
+sni = ["*.example.com"]
+alpn = ["h2"]
+pool = "haproxy"
+`, poolTo("nginx", nginx, ""), poolTo("haproxy", behind, "")))
+	front := p.Front("web")
+
+	for _, name := range []string{"nginx", "haproxy"} {
+		host := name + ".example.com"
+		t.Run("curl to "+name, func(t *testing.T) {
+			for _, through := range []string{front, byteByByte(t, front)} {
+				if got := Output(t, tools[0], "-sSk", "--connect-to", host+":443:"+through, "https://"+host+"/"); got != name+"\n" {
+					t.Errorf("through %s: got %q", through, got)
+				}
+			}
+		})
+		t.Run("Go to "+name, func(t *testing.T) {
+			for _, curve := range []tls.CurveID{tls.X25519, tls.X25519MLKEM768} {
+				for _, through := range []string{front, byteByByte(t, front)} {
+					c, err := tls.Dial("tcp", through, &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{"h2"},
+						CurvePreferences: []tls.CurveID{curve, tls.CurveP256}})
+					testnet.Must(t, "handshake", err)
+					if s := c.ConnectionState(); s.PeerCertificates[0].DNSNames[0] != host || s.NegotiatedProtocol != "h2" {
+						t.Errorf("%v: got %v, %q", curve, s.PeerCertificates[0].DNSNames, s.NegotiatedProtocol)
+					}
+					c.Close()
+				}
+			}
+		})
+		t.Run("openssl to "+name, func(t *testing.T) {
+			for _, through := range []string{front, byteByByte(t, front)} {
+				c := exec.Command(tools[1], "s_client", "-connect", through, "-servername", host, "-alpn", "h2", "-brief")
+				got, err := c.CombinedOutput() // its input is at its end, so it ends
+				if err != nil || !strings.Contains(string(got), "CN = "+host) {
+					t.Errorf("through %s: %v, %s", through, err, got)
+				}
+			}
+		})
+	}
+	t.Run("no route", func(t *testing.T) {
+		if _, err := tls.Dial("tcp", front, &tls.Config{ServerName: "other.org", InsecureSkipVerify: true}); err == nil {
+			t.Error("a name that no route has was served")
+		}
+		p.Say(5*time.Second, "no_route with its name", func(l Line) bool {
+			return l.Msg == "connection" && strings.Contains(l.Raw, `"cause":"no_route"`) && strings.Contains(l.Raw, `"sni":"other.org"`)
+		})
+		p.Say(5*time.Second, "a route and its name", func(l Line) bool {
+			return l.Msg == "connection" && strings.Contains(l.Raw, `"route":1`) && strings.Contains(l.Raw, `"sni":"haproxy.example.com"`)
+		})
+	})
+}
+
+// TestClientsThatSayHalfCostNothing: what is waited for is more than is there, and
+// nobody looks meanwhile.
+func TestClientsThatSayHalfCostNothing(t *testing.T) {
+	p := Sluice(t, edge(`
+inspect_timeout = "1m"
+proxy_protocol = "optional"
+proxy_protocol_from = ["127.0.0.0/8"]
+[[listeners.web.routes]]
+sni = ["a.example.com"]
+pool = "a"
+`, poolTo("a", testnet.Start(t, "tcp4", testnet.Echo).Address, "")))
+	for _, half := range []string{"", "\x16", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "PROXY TCP4 ", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff"} {
+		for range 50 {
+			_, err := testnet.Dial(t, p.Front("web")).Write([]byte(half))
+			testnet.Must(t, "write", err)
+		}
+	}
+	if quiet := quietCPU(p, 500*time.Millisecond); quiet > 0.02 {
+		t.Errorf("with 250 clients that have said half, sluice uses %.1f%% of a CPU", 100*quiet)
+	}
+}
+
+// byteByByte is a way to an address on which the first bytes are divided: the
+// first 2000 come one at a time.
+func byteByByte(t *testing.T, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	testnet.Must(t, "listen", err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go divide(in, to)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func divide(in net.Conn, to string) {
+	defer in.Close()
+	out, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go func() {
+		b := make([]byte, 1)
+		for range 2000 {
+			if _, err := in.Read(b); err != nil {
+				break
+			}
+			if _, err := out.Write(b); err != nil {
+				return
+			}
+		}
+		big := make([]byte, 1<<16)
+		for {
+			n, err := in.Read(big)
+			out.Write(big[:n])
+			if err != nil {
+				out.(*net.TCPConn).CloseWrite()
+				return
+			}
+		}
+	}()
+	b := make([]byte, 1<<16)
+	for {
+		n, err := out.Read(b)
+		in.Write(b[:n])
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice/internal/testnet"
+)
+
+func init() { helpers["flood"] = flood }
+
+// flood N SOURCES FRONT RATE makes N attempts, RATE a second, from so many addresses of
+// the loopback network, and counts those that the kernel connected. It runs after
+// everyone else: those who attack have machines of their own.
+func flood() error {
+	n, _ := strconv.Atoi(os.Args[1])
+	sources, _ := strconv.Atoi(os.Args[2])
+	rate, _ := strconv.Atoi(os.Args[4])
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, id := range threads { // those that are made later inherit it
+		n, _ := strconv.Atoi(id.Name())
+		syscall.Setpriority(syscall.PRIO_PROCESS, n, 19)
+	}
+	begun := time.Now()
+	var next, made atomic.Int64
+	var running sync.WaitGroup
+	for range 16 {
+		running.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				time.Sleep(time.Until(begun.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+				s := int(i) * 7919 % sources
+				c, err := fromSource(net.IPv4(127, byte(64+s%4), byte(s>>10), byte(s>>2)), os.Args[3])
+				if err == nil {
+					c.SetLinger(0)
+					c.Close()
+				}
+				if err == nil || errors.Is(err, syscall.ECONNRESET) { // it was reset as soon as it was connected
+					made.Add(1)
+				}
+			}
+		})
+	}
+	running.Wait()
+	fmt.Printf(`{"msg":"done","accepted":%d}`+"\n", made.Load())
+	return nil
+}
+
+// fromSource connects from an address of the loopback network.
+func fromSource(ip net.IP, to string) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: ip}, Control: func(_, _ string, raw syscall.RawConn) error {
+		const bindAddressNoPort = 24 // IP_BIND_ADDRESS_NO_PORT: the port is chosen by connect
+		return raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1) })
+	}}
+	c, err := d.Dial("tcp", to)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// pings has a client ask and be answered, every so often, until over, and returns how
+// long each answer took.
+func pings(c testnet.Conn, over <-chan struct{}) (took []time.Duration, err error) {
+	b := make([]byte, 64)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			slices.Sort(took)
+			return took, nil
+		case <-tick.C:
+		}
+		begun := time.Now()
+		if _, err := c.Write(b); err != nil {
+			return took, err
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			return took, err
+		}
+		took = append(took, time.Since(begun))
+	}
+}
+
+func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/100] }
+
+// counts are what the last line of a process says of its whole life.
+type counts struct {
+	Accepted, RecordsDropped int64
+	Closed                   map[string]int64
+}
+
+// wantExact checks that every connection which was accepted has ended, with a cause.
+func wantExact(t *testing.T, last Line) counts {
+	t.Helper()
+	var c counts
+	var raw struct {
+		Accepted       int64            `json:"accepted"`
+		RecordsDropped int64            `json:"records_dropped"`
+		Closed         map[string]int64 `json:"closed"`
+	}
+	testnet.Must(t, "read the last line", json.Unmarshal([]byte(last.Raw), &raw))
+	c.Accepted, c.RecordsDropped, c.Closed = raw.Accepted, raw.RecordsDropped, raw.Closed
+	sum := int64(0)
+	for _, n := range c.Closed {
+		sum += n
+	}
+	if sum != c.Accepted || c.Accepted == 0 {
+		t.Errorf("%d accepted and %d ended: %s", c.Accepted, sum, last.Raw)
+	}
+	return c
+}
+
+// TestFlood: many sources knock, far more than may come in. Who is in does not notice,
+// memory stays what it was, the log is not filled, and every count is exact.
+func TestFlood(t *testing.T) {
+	attempts, sources := sized(6000, 200_000), sized(3000, 100_000)
+	echo := testnet.Start(t, "tcp4", testnet.Echo)
+	p := Sluice(t, Setup{
+		Backends: []string{echo.Address},
+		Listener: `
+connection_rate = "300/s"
+connection_rate_per_source = "5/s"
+max_connections_per_source = 5
+deny = ["127.65.0.0/16"]`,
+	}.TOML())
+	front := p.Front("web")
+	c := testnet.Dial(t, front)
+	quietFor := make(chan struct{})
+	time.AfterFunc(time.Duration(sized(700, 5000))*time.Millisecond, func() { close(quietFor) })
+	quiet, err := pings(c, quietFor)
+	testnet.Must(t, "ping", err)
+	before := residentKB(t, p.PID())
+
+	_, said := Helper(t, "flood", strconv.Itoa(attempts), strconv.Itoa(sources), front, strconv.Itoa(sized(20_000, 5000)))
+	over := make(chan struct{})
+	var flooded Line
+	go func() {
+		defer close(over)
+		flooded, _ = said.Await(0, 5*time.Minute, Says("done"))
+	}()
+	begun := time.Now()
+	during, err := pings(c, over)
+	testnet.Must(t, "ping during the flood", err)
+	took := time.Since(begun)
+	after := residentKB(t, p.PID())
+	c.Close()
+	testnet.Eventually(t, patience, "all have ended", func() bool { return p.Sockets() == 1 })
+	made := flooded.Accepted + 1
+	sum := wantExact(t, p.Stop())
+	if sum.Accepted != made {
+		t.Errorf("%d accepted, and clients have made %d", sum.Accepted, made)
+	}
+	lines, told := 0, int64(0)
+	for _, l := range p.All(Connections) {
+		var times struct{ Times int64 }
+		testnet.Must(t, "read a record", json.Unmarshal([]byte(l.Raw), &times))
+		told += max(1, times.Times)
+		lines++
+	}
+	if told+sum.RecordsDropped != sum.Accepted {
+		t.Errorf("the log tells of %d, and %d are dropped, of %d", told, sum.RecordsDropped, sum.Accepted)
+	}
+	admitted := int64(0)
+	for _, cause := range []string{"completed", "client_aborted", "client_reset", "backend_reset"} {
+		admitted += sum.Closed[cause]
+	}
+	if most := 300*(int64(took.Seconds())+2) + 1; admitted > most {
+		t.Errorf("%d came in within %v, want at most %d", admitted, took, most)
+	}
+	if refusals := lines - int(admitted); refusals > 20*(int(took.Seconds())+2) {
+		t.Errorf("%d lines of who was turned away in %v", refusals, took)
+	}
+	if after-before > 32<<10 {
+		t.Errorf("%d KiB resident, %d before", after, before)
+	}
+	t.Logf("%d attempts from %d sources in %v, %d came in; resident %d -> %d KiB; p99 quiet %v, during %v; %d lines; %v",
+		made, sources, took.Round(time.Millisecond), admitted, before, after, p99(quiet), p99(during), lines, sum.Closed)
+	if os.Getenv(fullVar) != "" && p99(during) > 2*p99(quiet) {
+		t.Errorf("p99 %v, quiet %v: more than twice", p99(during), p99(quiet))
+	}
+}
+
+// residentKB is how much memory a process has.
+func residentKB(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	testnet.Must(t, "status", err)
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	n, err := strconv.Atoi(strings.Fields(rest)[0])
+	testnet.Must(t, "VmRSS", err)
+	return n
+}
