@@ -37,7 +37,7 @@ type logs struct {
 
 // newLogs opens the log that c describes.
 func newLogs(c config.Log, stdout, stderr io.Writer) (*logs, error) {
-	out, _, err := openOutput(c.Output, stdout, stderr)
+	out, _, err := openOutput(c.Output, c.Format, stdout, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -61,10 +61,11 @@ func (l *logs) complain(err error) {
 // prepare does the part of a change to c that can fail. The change is made by
 // commit and given up by drop.
 func (l *logs) prepare(c config.Log) (commit, drop func(), err error) {
-	if c.Output == l.conf.Output {
+	socket := socketOf(c.Output, c.Format) != nil // it has the format in it
+	if c.Output == l.conf.Output && !(socket && c.Format != l.conf.Format) {
 		return func() { l.apply(c) }, func() {}, nil
 	}
-	out, made, err := openOutput(c.Output, l.stdout, l.stderr)
+	out, made, err := openOutput(c.Output, c.Format, l.stdout, l.stderr)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -88,7 +89,11 @@ func (l *logs) apply(c config.Log) {
 		level = zapcore.InfoLevel
 	}
 	l.level.SetLevel(level)
-	enc := newEncoder(c.Format, l.onTerminal(c.Output))
+	format := c.Format
+	if socketOf(c.Output, format) != nil {
+		format = "json"
+	}
+	enc := newEncoder(format, l.onTerminal(c.Output))
 	l.encoder.Store(&enc)
 	l.access.Store(&accessRule{c.Access, c.AccessSample, c.AccessStart, c.AccessEvery})
 	select {
@@ -101,7 +106,7 @@ func (l *logs) apply(c config.Log) {
 
 // reopen opens the output's path anew, after someone has moved the file away.
 func (l *logs) reopen() error {
-	out, _, err := openOutput(l.conf.Output, l.stdout, l.stderr)
+	out, _, err := openOutput(l.conf.Output, l.conf.Format, l.stdout, l.stderr)
 	if err != nil {
 		return err
 	}

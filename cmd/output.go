@@ -19,7 +19,13 @@ const outputFlags = os.O_APPEND | os.O_WRONLY | syscall.O_NONBLOCK
 
 // openOutput opens what log.output names. made says that the file was not there
 // before.
-func openOutput(output string, stdout, stderr io.Writer) (out io.WriteCloser, made bool, err error) {
+func openOutput(output, format string, stdout, stderr io.Writer) (out io.WriteCloser, made bool, err error) {
+	if s := socketOf(output, format); s != nil {
+		if err := s.open(); err != nil {
+			return nil, false, fmt.Errorf("log.output: %s: %w", output, err)
+		}
+		return s, false, nil
+	}
 	switch output {
 	case "stderr", "":
 		return keepOpen{stderr}, false, nil
@@ -52,7 +58,7 @@ func isPipe(path string) bool {
 // Whether it may be written is not asked: who checks a configuration need not
 // be who runs it.
 func checkOutput(path, output string) error {
-	if output == "stderr" || output == "stdout" {
+	if output == "stderr" || output == "stdout" || socketOf(output, "") != nil {
 		return nil
 	}
 	fault := func(what string) error {

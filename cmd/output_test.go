@@ -24,7 +24,7 @@ func TestLogToAPipeThatNobodyReadsIsAFault(t *testing.T) {
 	path := makePipe(t)
 	failed := make(chan error, 1)
 	go func() {
-		_, _, err := openOutput(path, io.Discard, io.Discard)
+		_, _, err := openOutput(path, "json", io.Discard, io.Discard)
 		failed <- err
 	}()
 	select {
@@ -64,7 +64,7 @@ func TestLogThroughALinkToNowhereMakesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	link, file := filepath.Join(dir, "link.log"), filepath.Join(dir, "file.log")
 	testnet.Must(t, "link", os.Symlink(file, link))
-	out, made, err := openOutput(link, io.Discard, io.Discard)
+	out, made, err := openOutput(link, "json", io.Discard, io.Discard)
 	testnet.Must(t, "open", err)
 	_ = out.Close()
 	if _, err := os.Stat(file); err != nil || made {

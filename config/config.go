@@ -39,7 +39,7 @@ type Runtime struct {
 type Log struct {
 	Level        string  `toml:"level"`         // debug | info | warn | error
 	Format       string  `toml:"format"`        // auto | json | console
-	Output       string  `toml:"output"`        // stderr | stdout | a file's path
+	Output       string  `toml:"output"`        // stderr | stdout | journald | syslog | syslog:ADDRESS | a file's path
 	Access       string  `toml:"access"`        // all | errors | off
 	AccessSample float64 `toml:"access_sample"` // 0 to 1
 

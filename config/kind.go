@@ -90,15 +90,22 @@ func backendName() kind {
 }
 
 func outputPath() kind {
-	return scalar{`stderr, stdout or a file's path with a "/" in it`, func(v any) (any, error) {
+	words := []string{"stderr", "stdout", "journald", "syslog"}
+	return scalar{`stderr, stdout, journald, syslog, "syslog:IP:port", "syslog:unix:/path" or a file's path with a "/" in it`, func(v any) (any, error) {
 		s, ok := v.(string)
+		at, syslog := strings.CutPrefix(s, "syslog:")
 		switch {
-		case ok && (s == "stderr" || s == "stdout"):
+		case ok && slices.Contains(words, s):
+			return s, nil
+		case ok && syslog && !strings.HasPrefix(at, "unix:"):
+			if a, err := netip.ParseAddrPort(at); err != nil || a.Port() == 0 {
+				return nil, also(`"syslog:IP:port" is a syslog server that listens on UDP`)
+			}
 			return s, nil
 		case ok && strings.Contains(s, "/") && !strings.HasSuffix(s, "/") && !strings.Contains(s, "\x00"):
 			return s, nil
 		case ok:
-			return nil, errors.New(didYouMean(s, []string{"stderr", "stdout"}))
+			return nil, errors.New(didYouMean(s, words))
 		}
 		return nil, errWrong
 	}}

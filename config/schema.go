@@ -41,7 +41,7 @@ var runtimeTable = &table{keys: []key{
 var logTable = &table{keys: []key{
 	{name: "level", is: oneOf([]string{"debug", "info", "warn", "error"}), def: `"info"`, doc: "debug | info | warn | error"},
 	{name: "format", is: oneOf([]string{"auto", "json", "console"}), def: `"auto"`, doc: "auto (console on a terminal, else json) | json | console"},
-	{name: "output", is: outputPath(), def: `"stderr"`, doc: "stderr | stdout | a file's path"},
+	{name: "output", is: outputPath(), def: `"stderr"`, doc: "stderr | stdout | journald | syslog | a file's path"},
 	{name: "access", is: oneOf([]string{"all", "errors", "off"}), def: `"all"`, doc: "all | errors | off"},
 	{name: "access_sample", is: number(0, 1), def: `1.0`, doc: "share of the clean connections logged; failures are always logged"},
 	{name: "access_start", is: boolean(), def: `false`, doc: "with all: a line when a connection has its backend, too"},
