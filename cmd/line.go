@@ -17,6 +17,7 @@ const (
 	saysReloaded  = "reloaded"  // or it was refused
 	saysStopping  = "stopping"  //
 	saysStatus    = "status"    // TEXT, for people
+	saysAlive     = "alive"     // every event loop turns
 )
 
 // What the main process says to the worker process.

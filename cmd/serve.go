@@ -125,6 +125,7 @@ func serve(o serveOptions, life *lifeline, orders *orders) error {
 	running.Go(func() { p.attend(ctx, orders) })
 	running.Go(func() { p.admin.Run(ctx) })
 	running.Go(func() { p.logs.logLong(ctx, p.data.Conns) })
+	running.Go(func() { p.beat(ctx) })
 	if life != nil {
 		running.Go(func() { p.remember(probing) })
 	}

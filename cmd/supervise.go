@@ -38,18 +38,19 @@ const cleanAtMost = time.Minute
 //	  |   ends with its exit code <--- it was to stop, or has never served -----------+
 //	  +------------------- starts clean, connections are lost <-----------------------+
 type supervisor struct {
-	page    *keeper.Page
-	line    *line
-	heard   <-chan string
-	orders  *orders
-	quit    chan os.Signal // QUIT
-	deaths  chan os.Signal // CHLD
-	stderr  io.Writer
-	workers []int              // those that have said hello and were not reaped yet
-	last    syscall.WaitStatus // of the worker that died last
-	stopped bool               // it was told to stop
-	served  bool               // since the last clean start
-	clean   time.Time          // of the last clean start
+	page     *keeper.Page
+	line     *line
+	heard    <-chan string
+	orders   *orders
+	quit     chan os.Signal // QUIT
+	deaths   chan os.Signal // CHLD
+	stderr   io.Writer
+	watchdog *watchdog
+	workers  []int              // those that have said hello and were not reaped yet
+	last     syscall.WaitStatus // of the worker that died last
+	stopped  bool               // it was told to stop
+	served   bool               // since the last clean start
+	clean    time.Time          // of the last clean start
 }
 
 // exited is how the worker process ended, as the exit code of the main process.
@@ -58,7 +59,11 @@ type exited struct{ code int }
 func (e *exited) Error() string { return fmt.Sprintf("the worker process ended with %d", e.code) }
 
 func newSupervisor(stderr io.Writer, o *orders) *supervisor {
-	s := &supervisor{orders: o, stderr: stderr, quit: make(chan os.Signal, 1), deaths: make(chan os.Signal, 1)}
+	dog, err := newWatchdog()
+	if err != nil {
+		fmt.Fprintf(stderr, "sluice: no watchdog: %v\n", err)
+	}
+	s := &supervisor{orders: o, stderr: stderr, watchdog: dog, quit: make(chan os.Signal, 1), deaths: make(chan os.Signal, 1)}
 	signal.Notify(s.deaths, syscall.SIGCHLD)
 	signal.Notify(s.quit, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
@@ -107,7 +112,8 @@ func (s *supervisor) spawn() error {
 		return err
 	}
 	s.page.SetControl(lineFD)
-	env := append(ownEnvironment("NOTIFY_SOCKET"), roleVar+"="+asWorker, keeper.Env+"="+strconv.Itoa(pageFD))
+	env := append(ownEnvironment(), roleVar+"="+asWorker, keeper.Env+"="+strconv.Itoa(pageFD))
+	env = append(env, s.watchdog.env()...)
 	pid, err := sys.Spawn("/proc/self/exe", os.Args, env, []uintptr{0, 1, 2, uintptr(s.page.FD()), uintptr(its)})
 	sys.Close(its)
 	if err != nil {
@@ -124,12 +130,12 @@ const (
 	lineFD = 4
 )
 
-// ownEnvironment is the environment without what sluice puts there itself and
-// without the variable that is named.
-func ownEnvironment(but string) []string {
+// ownEnvironment is the environment without what is between sluice and systemd,
+// and between the processes of sluice.
+func ownEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains([]string{but, roleVar, keeper.Env}, name)
+		return slices.Contains([]string{"NOTIFY_SOCKET", "WATCHDOG_PID", watchdogVar, roleVar, keeper.Env}, name)
 	})
 }
 
@@ -152,6 +158,8 @@ func (s *supervisor) stay() error {
 			if over, err := s.reap(); over {
 				return err
 			}
+		case <-s.watchdog.late.C:
+			s.bite()
 		case words, ok := <-s.heard:
 			if !ok {
 				s.heard = nil
@@ -177,11 +185,16 @@ func (s *supervisor) hear(words string) {
 		if pid, err := strconv.Atoi(more); err == nil && !slices.Contains(s.workers, pid) {
 			s.workers = append(s.workers, pid)
 		}
+		if s.served {
+			s.watchdog.wait() // it has the whole time to begin
+		}
 		if s.stopped { // the one before it may have heard it and died
 			s.line.say(saysSignal, int(syscall.SIGTERM), again)
 		}
 	case saysReady:
 		s.served = true
+	case saysAlive:
+		s.watchdog.alive()
 	}
 	tell(word, more)
 }
@@ -196,6 +209,8 @@ func tell(word, more string) {
 		state = fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, sys.Monotonic()/1000)
 	case saysStopping:
 		state = daemon.SdNotifyStopping
+	case saysAlive:
+		state = daemon.SdNotifyWatchdog
 	case saysStatus:
 		state = "STATUS=" + more
 	default:

@@ -151,49 +151,86 @@ func TestAFailedStartIsTheExitCode(t *testing.T) {
 	}
 }
 
-// systemd is told by the main process alone, whatever happens to the other.
-func TestSystemdIsTold(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "notify")
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+// systemd is a socket that hears what a service says.
+type systemd struct {
+	*net.UnixConn
+	path string
+}
+
+func newSystemd(t *testing.T) systemd {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	testnet.Must(t, "listen", err)
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	raw, err := l.SyscallConn()
 	testnet.Must(t, "socket", err)
 	testnet.Must(t, "control", raw.Control(func(fd uintptr) {
 		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1)
 	}))
 	testnet.Must(t, "SO_PASSCRED", err)
+	return systemd{l, path}
+}
 
-	p, line := survivor(t, "", "NOTIFY_SOCKET="+socket)
-	told := func(want string) {
-		t.Helper()
-		testnet.Must(t, "deadline", l.SetReadDeadline(time.Now().Add(patience)))
-		for {
-			text, rights := make([]byte, 512), make([]byte, 128)
-			n, m, _, _, err := l.ReadMsgUnix(text, rights)
-			if err != nil {
-				t.Fatalf("not told %s: %v", want, err)
-			}
-			messages, err := syscall.ParseSocketControlMessage(rights[:m])
-			testnet.Must(t, "control message", err)
-			from, err := syscall.ParseUnixCredentials(&messages[0])
-			testnet.Must(t, "credentials", err)
-			if int(from.Pid) != p.cmd.Process.Pid {
-				t.Errorf("process %d says %q, want %d", from.Pid, text[:n], p.cmd.Process.Pid)
-			}
-			if strings.HasPrefix(string(text[:n]), want) {
-				return
-			}
+// told waits until p has said what begins with want. Nobody else may speak.
+func (s systemd) told(t *testing.T, p *program, want string) {
+	t.Helper()
+	testnet.Must(t, "deadline", s.SetReadDeadline(time.Now().Add(patience)))
+	for {
+		text, rights := make([]byte, 512), make([]byte, 128)
+		n, m, _, _, err := s.ReadMsgUnix(text, rights)
+		if err != nil {
+			t.Fatalf("not told %s: %v", want, err)
+		}
+		messages, err := syscall.ParseSocketControlMessage(rights[:m])
+		testnet.Must(t, "control message", err)
+		from, err := syscall.ParseUnixCredentials(&messages[0])
+		testnet.Must(t, "credentials", err)
+		if int(from.Pid) != p.cmd.Process.Pid {
+			t.Errorf("process %d says %q, want %d", from.Pid, text[:n], p.cmd.Process.Pid)
+		}
+		if strings.HasPrefix(string(text[:n]), want) {
+			return
 		}
 	}
-	told("READY=1")
+}
+
+// systemd is told by the main process alone, whatever happens to the other.
+func TestSystemdIsTold(t *testing.T) {
+	s := newSystemd(t)
+	p, line := survivor(t, "", "NOTIFY_SOCKET="+s.path)
+	s.told(t, p, "READY=1")
 	p.signal(syscall.SIGHUP)
-	told("RELOADING=1\nMONOTONIC_USEC=")
-	told("READY=1")
+	s.told(t, p, "RELOADING=1\nMONOTONIC_USEC=")
+	s.told(t, p, "READY=1")
 	testnet.Must(t, "kill", syscall.Kill(workerOf(line), syscall.SIGKILL))
-	told("STATUS=serving; handover 1, 0 connections carried: killed by signal 9")
+	s.told(t, p, "STATUS=serving; handover 1, 0 connections carried: killed by signal 9")
 	p.signal(syscall.SIGTERM)
-	told("STOPPING=1")
+	s.told(t, p, "STOPPING=1")
+	if code := p.end(); code != exitOK {
+		t.Errorf("exit %d, want 0", code)
+	}
+}
+
+// A worker process that is stopped in its tracks is no crash that anybody sees.
+func TestAHungWorkerProcessIsSurvived(t *testing.T) {
+	s := newSystemd(t)
+	p, line := survivor(t, "", "NOTIFY_SOCKET="+s.path, "WATCHDOG_USEC=4000000")
+	c := dial(t, boundAt(t, line, "web"))
+	echoOnce(t, c)
+	s.told(t, p, "WATCHDOG=1")
+	testnet.Must(t, "stop", syscall.Kill(workerOf(line), syscall.SIGSTOP))
+	p.next(p.stderr, "has been silent for 3s")
+	p.next(p.stderr, "SIGABRT: abort") // and all goroutines
+	next := p.logged("took over")
+	if workerOf(next) == workerOf(line) || next["connections"] != 1.0 || next["kind"] != "crash" {
+		t.Errorf("took over: %v", next)
+	}
+	echoOnce(t, c)
+	s.told(t, p, "STATUS=serving; handover 1, 1 connection carried")
+	s.told(t, p, "WATCHDOG=1")
+	_ = c.Close()
+	p.signal(syscall.SIGTERM)
 	if code := p.end(); code != exitOK {
 		t.Errorf("exit %d, want 0", code)
 	}
