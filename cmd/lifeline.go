@@ -28,7 +28,8 @@ type lifeline struct {
 	past      *proxy.Past // what the one before it has left; nil: it is the first
 	book      int         // descriptor of that
 	inherited []int       // descriptors that are the data plane's to claim or close
-	kept      bool        // there is a keeper
+	passed    passed
+	kept      bool // there is a keeper
 }
 
 // openLifeline finds what the environment and the descriptors of a worker process
@@ -50,7 +51,8 @@ func openLifeline() (*lifeline, error) {
 	if l.page, err = keeper.OpenPage(number); err != nil {
 		return nil, err
 	}
-	keeps := l.page.Keeps()
+	l.passed = passedOn()
+	keeps := append(l.page.Keeps(), l.passed.descriptors()...)
 	for _, fd := range came {
 		if !slices.Contains(keeps, fd) {
 			l.inherited = append(l.inherited, fd)
@@ -106,15 +108,15 @@ func (l *lifeline) loader(o serveOptions) func(string) (*config.Config, error) {
 		return func(string) (*config.Config, error) { return o.config, nil }
 	}
 	if l.first() {
-		return o.load
+		return o.read
 	}
 	if _, back := l.page.RolledBack(); l.page.Phase() == keeper.Upgrading && !back {
-		return o.load
+		return o.read
 	}
 	return func(path string) (*config.Config, error) {
 		cfg := &config.Config{}
 		if err := json.Unmarshal(l.past.Blob(configBlob), cfg); err != nil {
-			return o.load(path)
+			return o.read(path)
 		}
 		return cfg, nil
 	}

@@ -134,6 +134,9 @@ func (l *listening) parseUnix(r io.Reader) error {
 // since the kernel chose it; "[::]" is also served by 0.0.0.0 where a machine
 // has no IPv6.
 func (l *listening) has(a config.Address) bool {
+	if a.Socket != "" {
+		return true // it listens, wherever that is, for as long as systemd wants
+	}
 	if a.Unix != "" {
 		return l.unix[a.Unix]
 	}

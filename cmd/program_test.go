@@ -27,7 +27,11 @@ type program struct {
 
 func startProgram(t *testing.T, args ...string) *program {
 	t.Helper()
-	c := exec.Command(os.Args[0], args...)
+	return startCommand(t, exec.Command(os.Args[0], args...))
+}
+
+func startCommand(t *testing.T, c *exec.Cmd) *program {
+	t.Helper()
 	c.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+t.TempDir())
 	p := &program{t: t, cmd: c}
 	p.stdout = lineReader(t, c.StdoutPipe)

@@ -21,7 +21,7 @@ func (p *process) reload() (control.Plan, error) {
 	}
 	p.announce(saysReloading)
 	defer p.announce(saysReloaded)
-	cfg, err := p.load(p.path)
+	cfg, err := p.read(p.path)
 	if err != nil {
 		return control.Plan{}, p.refuse(err)
 	}
@@ -65,7 +65,7 @@ func (p *process) reload() (control.Plan, error) {
 
 // plan says how the file differs from what is in force, and changes nothing.
 func (p *process) plan() ([]config.Difference, error) {
-	cfg, err := p.load(p.path)
+	cfg, err := p.read(p.path)
 	if err == nil {
 		err = control.Check(cfg)
 	}

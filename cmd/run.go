@@ -39,14 +39,16 @@ func run(o serveOptions) error {
 		if err != nil {
 			return err
 		}
+		o.passed = life.passed
 		return serve(o, life, newOrders(life))
 	}
+	o.passed = passedBySystemd()
 	orders := newOrders(nil)
 	start := unlessStopped(orders.stop, func() (r struct {
 		cfg *config.Config
 		err error
 	}) {
-		r.cfg, r.err = o.load(o.path)
+		r.cfg, r.err = o.read(o.path)
 		return r
 	})
 	if start.cfg == nil {
@@ -54,7 +56,7 @@ func run(o serveOptions) error {
 		return start.err
 	}
 	if start.cfg.Runtime.SurviveCrash {
-		return newSupervisor(o.stderr, orders).run()
+		return newSupervisor(o.stderr, orders, o.passed).run()
 	}
 	o.config = start.cfg
 	return serve(o, nil, orders)

@@ -31,6 +31,7 @@ type serveOptions struct {
 	load           func(path string) (*config.Config, error)
 	config         *config.Config // what load has returned already; may be nil
 	stdout, stderr io.Writer
+	passed         passed
 	started        func(started) // called once clients can come in; may be nil
 	hangup         func() bool   // HUP means to stop, not to reload; may be nil
 }
@@ -113,6 +114,9 @@ func serve(o serveOptions, life *lifeline, orders *orders) error {
 	p.follow(start.config)
 	if first {
 		p.logStart()
+		if names := o.passed.unused(start.config); names != nil {
+			p.log.Warn("sockets that were passed are not in use: nobody accepts there", zap.Strings("names", names))
+		}
 	}
 	p.warnOfAdmin(missed)
 	p.announce(saysReady)

@@ -42,6 +42,7 @@ type supervisor struct {
 	line     *line
 	heard    <-chan string
 	orders   *orders
+	passed   passed
 	quit     chan os.Signal // QUIT
 	deaths   chan os.Signal // CHLD
 	stderr   io.Writer
@@ -58,12 +59,12 @@ type exited struct{ code int }
 
 func (e *exited) Error() string { return fmt.Sprintf("the worker process ended with %d", e.code) }
 
-func newSupervisor(stderr io.Writer, o *orders) *supervisor {
+func newSupervisor(stderr io.Writer, o *orders, sockets passed) *supervisor {
 	dog, err := newWatchdog()
 	if err != nil {
 		fmt.Fprintf(stderr, "sluice: no watchdog: %v\n", err)
 	}
-	s := &supervisor{orders: o, stderr: stderr, watchdog: dog, quit: make(chan os.Signal, 1), deaths: make(chan os.Signal, 1)}
+	s := &supervisor{orders: o, stderr: stderr, watchdog: dog, passed: sockets, quit: make(chan os.Signal, 1), deaths: make(chan os.Signal, 1)}
 	signal.Notify(s.deaths, syscall.SIGCHLD)
 	signal.Notify(s.quit, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
@@ -113,8 +114,12 @@ func (s *supervisor) spawn() error {
 	}
 	s.page.SetControl(lineFD)
 	env := append(ownEnvironment(), roleVar+"="+asWorker, keeper.Env+"="+strconv.Itoa(pageFD))
-	env = append(env, s.watchdog.env()...)
-	pid, err := sys.Spawn("/proc/self/exe", os.Args, env, []uintptr{0, 1, 2, uintptr(s.page.FD()), uintptr(its)})
+	env = append(append(env, s.watchdog.env()...), s.passed.env()...)
+	files := []uintptr{0, 1, 2, uintptr(s.page.FD()), uintptr(its)}
+	for _, fd := range s.passed.descriptors() {
+		files = append(files, uintptr(fd))
+	}
+	pid, err := sys.Spawn("/proc/self/exe", os.Args, env, files)
 	sys.Close(its)
 	if err != nil {
 		return err
@@ -126,8 +131,9 @@ func (s *supervisor) spawn() error {
 
 // The descriptors of a first worker process, beside its standard streams.
 const (
-	pageFD = 3
-	lineFD = 4
+	pageFD   = 3
+	lineFD   = 4
+	passedFD = 5 // and those behind it: sockets that systemd passed
 )
 
 // ownEnvironment is the environment without what is between sluice and systemd,
@@ -135,7 +141,7 @@ const (
 func ownEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains([]string{"NOTIFY_SOCKET", "WATCHDOG_PID", watchdogVar, roleVar, keeper.Env}, name)
+		return slices.Contains([]string{"NOTIFY_SOCKET", "WATCHDOG_PID", watchdogVar, passedVar, roleVar, keeper.Env}, name)
 	})
 }
 

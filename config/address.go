@@ -21,11 +21,31 @@ var (
 	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 )
 
-// ParseBind takes where a listener can listen: "IP:port", ":port" for every
+// passedPrefix is before the name of a socket that systemd passes.
+const passedPrefix = "fd:"
+
+// parseListenerBind takes what ParseBind does, and "fd:NAME".
+func parseListenerBind(s string) (Address, error) {
+	name, ok := strings.CutPrefix(s, passedPrefix)
+	switch {
+	case !ok:
+		return ParseBind(s)
+	case name == "":
+		return Address{}, errors.New("a socket that systemd passes has a name, that of FileDescriptorName= or of its unit")
+	case len(name) > longestName || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }):
+		return Address{}, fmt.Errorf("%q is not the name of a socket: at most %d letters, digits and signs, no colon (FileDescriptorName= in systemd.socket)", clip(name), longestName)
+	}
+	return Address{Socket: name}, nil
+}
+
+// longestName is what systemd takes (sd_listen_fds_with_names(3)).
+const longestName = 255
+
+// ParseBind takes where somebody can listen: "IP:port", ":port" for every
 // address, "localhost:port", "unix:/path". Port 0 is any free port.
 func ParseBind(s string) (Address, error) {
-	if name, ok := strings.CutPrefix(s, "fd:"); ok {
-		return Address{}, fmt.Errorf("socket activation (fd:%s) is not in this version", clip(name))
+	if strings.HasPrefix(s, passedPrefix) {
+		return Address{}, errors.New("a socket that systemd passes is for the bind of a listener")
 	}
 	if port, ok := strings.CutPrefix(s, ":"); ok && !strings.Contains(port, ":") {
 		s = "[::]:" + port

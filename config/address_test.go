@@ -46,7 +46,7 @@ func TestParseBind(t *testing.T) {
 		{"unix:", Address{}, "absolute"},
 		{"unix:@web", Address{}, "absolute"},
 		{"unix:/a\x00b", Address{}, "control"},
-		{"fd:web", Address{}, "not in this version"},
+		{"fd:web", Address{}, "for the bind of a listener"},
 		{"[ff02::1]:80", Address{}, "multicast"},
 		{"[fe80::1%2]:80", tcp("[fe80::1%2]:80"), ""},
 		{"[fe80::1%a-name-of-15.ab]:80", tcp("[fe80::1%a-name-of-15.ab]:80"), ""},
@@ -105,7 +105,7 @@ func FuzzAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, parse := range []func(string) (Address, error){ParseBind, ParseAddress} {
+		for _, parse := range []func(string) (Address, error){ParseBind, parseListenerBind, ParseAddress} {
 			a, err := parse(s)
 			if err != nil {
 				if a != (Address{}) {
@@ -113,8 +113,14 @@ func FuzzAddress(f *testing.F) {
 				}
 				continue
 			}
-			if a.TCP.IsValid() == (a.Unix != "") {
-				t.Fatalf("%q: got %+v, want exactly one of the two", s, a)
+			set := 0
+			for _, one := range []bool{a.TCP.IsValid(), a.Unix != "", a.Socket != ""} {
+				if one {
+					set++
+				}
+			}
+			if set != 1 || a.FD != 0 {
+				t.Fatalf("%q: got %+v, want exactly one of the three", s, a)
 			}
 			if again, err := parse(a.String()); err != nil || again != a {
 				t.Fatalf("%q: got %v, %v from %q, want %v", s, again, err, a, a)

@@ -27,7 +27,7 @@ func bindsOf(listeners *node) []bound {
 			if !ok {
 				continue
 			}
-			a, err := ParseBind(written)
+			a, err := parseListenerBind(written)
 			if err != nil {
 				continue
 			}
@@ -79,12 +79,15 @@ func checkBinds(r *reader, all []bound) {
 	ports := make(map[uint16][]bound)
 	paths := make(map[string]bound)
 	for _, b := range all {
-		port := b.at.TCP.Port()
-		switch first, taken := paths[b.at.Unix]; {
+		port, path := b.at.TCP.Port(), b.at.Unix
+		if b.at.Socket != "" {
+			path = b.at.String()
+		}
+		switch first, taken := paths[path]; {
 		case taken:
 			rival(r, b, first)
-		case b.at.Unix != "":
-			paths[b.at.Unix] = b
+		case path != "":
+			paths[path] = b
 		case port != 0: // 0 is any free port, another one each time
 			for _, first := range ports[port] {
 				if first.covers(b.at) || b.covers(first.at) {

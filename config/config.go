@@ -239,16 +239,23 @@ type Keepalive struct {
 	Count    int           `toml:"count"`
 }
 
-// Address is a TCP address or the path of a unix socket; exactly one is set.
-// A bind of ":8080" is [::]:8080, which takes IPv4 as well unless 0.0.0.0 is
+// Address is a TCP address, the path of a unix socket, or, as a bind, the name of
+// a socket that systemd passes; exactly one is set. Where that socket is, and its
+// descriptor, is known once it was looked for (Passed). A bind of ":8080" is [::]:8080, which takes IPv4 as well unless 0.0.0.0 is
 // bound to that port.
 type Address struct {
 	TCP  netip.AddrPort
 	Unix string
+
+	Socket string // its name
+	FD     int    // of a socket that was passed; else 0
 }
 
 // String is the address as it is written in a file.
 func (a Address) String() string {
+	if a.Socket != "" {
+		return passedPrefix + a.Socket
+	}
 	if a.Unix != "" {
 		return "unix:" + a.Unix
 	}

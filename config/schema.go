@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -22,7 +23,7 @@ const (
 	manyConnections = 1 << 30
 	mostQueued      = 1 << 20
 	mostPerSource   = 1<<18 - 2 // what a table of sources can count
-	bindWants       = `"IP:port", ":port", "localhost:port" or "unix:/path"`
+	bindWants       = `"IP:port", ":port", "localhost:port", "unix:/path" or "fd:NAME"`
 	addressWants    = `"IP:port", "localhost:port" or "unix:/path"`
 	keepaliveText   = `{ idle = "1m", interval = "10s", count = 6 }`
 )
@@ -82,8 +83,8 @@ var keepaliveTable = &table{
 }
 
 var listenerTable = &table{keys: []key{
-	{name: "bind", is: list{item: address(bindWants, false, ParseBind), of: bindWants + ", or a list of them", alone: true, some: true},
-		example: `":8080"`, doc: `":8080": every address; also "IP:port", "unix:/path", or a list of them`},
+	{name: "bind", is: list{item: address(bindWants, false, parseListenerBind), of: bindWants + ", or a list of them", alone: true, some: true},
+		example: `":8080"`, doc: `":8080": every address; also "IP:port", "unix:/path", "fd:NAME" (socket activation), or a list of them`},
 	{name: "pool", is: text("the name of a pool"), example: `"web"`, absent: true, doc: "where a connection goes that no route takes; without it such a one is turned away"},
 	{name: "relay", is: oneOf([]string{"splice", "copy"}), def: `"splice"`, doc: "splice | copy (read and write; the fallback where splice is refused)"},
 	{name: "max_connections", is: integer(0, manyConnections), def: `0`, doc: "0: no limit of its own"},
@@ -119,6 +120,14 @@ var listenerTable = &table{keys: []key{
 	l := v.(*Listener)
 	if l.ProxyProtocol != "off" && len(l.ProxyProtocolFrom) == 0 && slices.ContainsFunc(l.Bind, func(a Address) bool { return a.Unix == "" }) {
 		n.keys["proxy_protocol"].fault(&r.faults, "found %s, and nobody is believed; expected a proxy_protocol_from", n.keys["proxy_protocol"])
+	}
+	if slices.ContainsFunc(l.Bind, func(a Address) bool { return a.Socket != "" }) {
+		set := map[string]bool{"transparent": l.Transparent, "freebind": l.FreeBind, "mark": l.Mark != 0, "interface": l.Interface != ""}
+		for _, name := range slices.Sorted(maps.Keys(set)) {
+			if key := n.keys[name]; set[name] {
+				key.fault(&r.faults, "found %s, and a socket that systemd passes is bound already; set it in the socket's unit", key)
+			}
+		}
 	}
 }}
 

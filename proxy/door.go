@@ -102,7 +102,7 @@ func (l *live) doorOf(key doorKey) *door {
 // door there that covers more, less or the same in another way.
 func (l *live) rivals(a Address) (rivals []*door) {
 	for _, d := range l.doors {
-		if d != nil && a.Unix == "" && d.address.Unix == "" && a.TCP.Port() != 0 && d.address.TCP.Port() == a.TCP.Port() {
+		if d != nil && a.FD == 0 && d.address.FD == 0 && a.Unix == "" && d.address.Unix == "" && a.TCP.Port() != 0 && d.address.TCP.Port() == a.TCP.Port() {
 			rivals = append(rivals, d)
 		}
 	}
@@ -126,7 +126,7 @@ func newDoor(l *Listener, key doorKey, rivals []*door) (*door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &door{doorKey: key, fd: fd, inode: inodeOf(key.address.Unix), gone: make(chan struct{})}, nil
+	return &door{doorKey: key, fd: fd, inode: key.address.inode(), gone: make(chan struct{})}, nil
 }
 
 // inodeOf is what is at a path, 0 for nothing.
@@ -137,13 +137,25 @@ func inodeOf(path string) uint64 {
 	return 0
 }
 
+// inode is what is at the path of a unix socket that is ours to make and to
+// remove, else 0.
+func (a Address) inode() uint64 {
+	if a.FD != 0 {
+		return 0
+	}
+	return inodeOf(a.Unix)
+}
+
 // inPlace reports whether clients find the door at its address. The path of a
 // unix socket may have been removed, or taken by another.
-func (d *door) inPlace() bool { return inodeOf(d.address.Unix) == d.inode }
+func (d *door) inPlace() bool { return d.address.inode() == d.inode }
 
 // listen opens the socket. One on [::] takes IPv4 as well, unless only6.
 func (k doorKey) listen(l *Listener, share bool) (int, error) {
 	a := k.address
+	if a.FD != 0 {
+		return listenAt(l, a)
+	}
 	var address sys.Sockaddr
 	if a.Unix != "" {
 		if err := removeStale(a.Unix); err != nil {
@@ -184,6 +196,27 @@ func (k doorKey) listen(l *Listener, share bool) (int, error) {
 	}
 	if share {
 		sys.SharePort(fd, false)
+	}
+	return fd, nil
+}
+
+// listenAt makes a door of a socket that listens already: a copy of its
+// descriptor, so that the socket is there for a reload that asks for it again.
+func listenAt(l *Listener, a Address) (int, error) {
+	fd, e := sys.Dup(a.FD)
+	if e != 0 {
+		return -1, fmt.Errorf("%s %s: %w", a.Socket, a, e)
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		sys.Close(fd)
+		return -1, fmt.Errorf("%s %s: %w", a.Socket, a, err)
+	}
+	if e := sys.Listen(fd, l.Backlog); e != 0 {
+		sys.Close(fd)
+		return -1, fmt.Errorf("listen %s %s: %w", a.Socket, a, e)
+	}
+	if a.Unix == "" {
+		l.Socket.apply(fd)
 	}
 	return fd, nil
 }
@@ -263,7 +296,7 @@ func removeStale(path string) error {
 // shut closes the socket and removes its path, unless another has taken it.
 func (d *door) shut() {
 	sys.Close(d.fd)
-	if d.address.Unix != "" && d.inPlace() {
+	if d.address.Unix != "" && d.address.FD == 0 && d.inPlace() {
 		os.Remove(d.address.Unix)
 	}
 }

@@ -85,6 +85,11 @@ type Backend struct {
 type Address struct {
 	TCP  netip.AddrPort
 	Unix string
+
+	// A socket that listens there already, of whoever started this process: its
+	// name, and its descriptor (sd_listen_fds(3)). 0: none.
+	Socket string
+	FD     int
 }
 
 // String is the address as an operator writes it.

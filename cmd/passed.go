@@ -1,0 +1,146 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/activation"
+
+	"sluice/config"
+	"sluice/internal/sys"
+)
+
+// passed are the listening sockets that systemd, or whatever has started this
+// process, opened before and passed (sd_listen_fds_with_names(3)). A listener asks
+// for those of a name with bind = "fd:NAME". They stay open for the whole life of
+// the balancer, with the same numbers in each worker process: what a listener
+// accepts from is a copy.
+type passed []passedSocket
+
+type passedSocket struct {
+	name string
+	fd   int
+	file *os.File // keeps it open; nil in a worker process of another
+}
+
+// passedVar has the names of the sockets that the main process passes on, from
+// passedFD on, with colons between them.
+const passedVar = "SLUICE_SOCKETS"
+
+// passedBySystemd are those that the first process got.
+func passedBySystemd() (p passed) {
+	for i, f := range activation.Files(true) {
+		const start = 3 // SD_LISTEN_FDS_START
+		p = append(p, passedSocket{f.Name(), start + i, f})
+	}
+	return p
+}
+
+// passedOn are those that a worker process got from the main process, or has from
+// the worker process before it.
+func passedOn() (p passed) {
+	names := os.Getenv(passedVar)
+	_ = os.Unsetenv(passedVar) // not for the programs that this one runs
+	if names == "" {
+		return nil
+	}
+	for i, name := range strings.Split(names, ":") {
+		p = append(p, passedSocket{name: name, fd: passedFD + i})
+	}
+	return p
+}
+
+func (p passed) names() (all []string) {
+	for _, s := range p {
+		all = append(all, s.name)
+	}
+	return all
+}
+
+func (p passed) descriptors() (all []int) {
+	for _, s := range p {
+		all = append(all, s.fd)
+	}
+	return all
+}
+
+// env tells a worker process what it gets.
+func (p passed) env() []string {
+	if len(p) == 0 {
+		return nil
+	}
+	return []string{passedVar + "=" + strings.Join(p.names(), ":")}
+}
+
+// find puts in place of each bind "fd:NAME" the sockets of that name.
+func (p passed) find(c *config.Config) error {
+	var missing []error
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		var bind []config.Address
+		for _, a := range l.Bind {
+			if a.Socket == "" {
+				bind = append(bind, a)
+				continue
+			}
+			found, err := p.called(a.Socket)
+			if err != nil {
+				missing = append(missing, fmt.Errorf("listeners.%s.bind: %v: %w", l.Name, a, err))
+			}
+			bind = append(bind, found...)
+		}
+		l.Bind = bind
+	}
+	return errors.Join(missing...)
+}
+
+// called are the sockets of a name, with where they listen.
+func (p passed) called(name string) (all []config.Address, err error) {
+	for _, s := range p {
+		if s.name != name {
+			continue
+		}
+		if !sys.Accepts(s.fd) {
+			return nil, fmt.Errorf("descriptor %d is not a stream socket that listens (ListenStream= without Accept=)", s.fd)
+		}
+		local, e := sys.LocalAddr(s.fd)
+		if e != 0 {
+			return nil, fmt.Errorf("descriptor %d: %w", s.fd, e)
+		}
+		all = append(all, config.Address{TCP: local.AddrPort(), Unix: local.Path(), Socket: name, FD: s.fd})
+	}
+	switch {
+	case all != nil:
+		return all, nil
+	case len(p) == 0:
+		return nil, fmt.Errorf("no socket was passed to this process (see systemd.socket)")
+	}
+	return nil, fmt.Errorf("no socket of this name was passed, but %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(p.names()))), ", "))
+}
+
+// unused are the names that no listener asks for.
+func (p passed) unused(c *config.Config) (names []string) {
+	for _, name := range p.names() {
+		if !slices.ContainsFunc(c.Listeners, func(l config.Listener) bool {
+			return slices.ContainsFunc(l.Bind, func(a config.Address) bool { return a.Socket == name })
+		}) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// read is load, and finds the sockets that were passed.
+func (o serveOptions) read(path string) (*config.Config, error) {
+	c, err := o.load(path)
+	if err == nil {
+		err = o.passed.find(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
