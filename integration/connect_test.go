@@ -53,7 +53,7 @@ func TestSilentBackendTimesOutAndAnotherAnswers(t *testing.T) {
 	}.TOML())
 	start := time.Now()
 	name, err := ask(t, p.Front("web"))
-	if d := time.Since(start); name != "good" || err != nil || d < 300*time.Millisecond || d > 2*time.Second {
+	if d := time.Since(start); name != "good" || err != nil || d < 300*time.Millisecond || d > 10*time.Second {
 		t.Errorf("got %q, %v after %v, want good after 300ms", name, err, d)
 	}
 }

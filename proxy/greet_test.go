@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,8 +105,9 @@ func TestHeaderIsNotHeldBack(t *testing.T) {
 		io.Copy(struct{ io.Writer }{c}, c)
 	})
 	p := newPlane(t, sendingProxy(SendV2), address)
-	start := time.Now()
+	var took []time.Duration
 	for range 20 {
+		start := time.Now()
 		c := p.dial()
 		b := make([]byte, 6)
 		if _, err := io.ReadFull(c, b); err != nil {
@@ -117,10 +119,13 @@ func TestHeaderIsNotHeldBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
+		took = append(took, time.Since(start))
 	}
-	// 40 ms each would be a delayed acknowledgement, 200 ms a cork.
-	if took := time.Since(start); took > 700*time.Millisecond {
-		t.Errorf("20 connections took %v", took)
+	// 40 ms each would be a delayed acknowledgement, 200 ms a cork. A busy machine
+	// holds up some, but not all.
+	slices.Sort(took)
+	if took[5] > 35*time.Millisecond {
+		t.Errorf("the connections took %v", took)
 	}
 }
 
