@@ -47,7 +47,7 @@ func TestHandoverCarriesManyConnections(t *testing.T) {
 		all()
 		now := p.Usage()
 		t.Logf("%s: a pause of %.1f ms; %v; all have spoken again after %v", by, l.PauseMS, now, time.Since(began).Round(time.Millisecond))
-		if now.Sockets != before.Sockets || now.Others != before.Others {
+		if now.Sockets != before.Sockets || now.Others > before.Others {
 			t.Errorf("after the %s: %v", by, now)
 		}
 		if more := now.RSS - before.RSS; more > 8<<20+int64(n)*1024 {
