@@ -28,7 +28,7 @@ func running(t *testing.T, s *Server) (end func()) {
 	go func() { defer close(done); s.Run(ctx) }()
 	end = func() { cancel(); <-done }
 	t.Cleanup(end)
-	testnet.Eventually(t, 20*time.Second, "the feed runs", func() bool {
+	testnet.Eventually(t, 30*time.Second, "the feed runs", func() bool {
 		s.feed.mu.Lock()
 		defer s.feed.mu.Unlock()
 		return s.feed.running
@@ -165,7 +165,7 @@ func TestOnlySoManyWatch(t *testing.T) {
 	}
 	ask(t, at, "GET", "/v1/events", "").refused(t, 503, "watching already", "close one")
 	all[0].body.Close()
-	testnet.Eventually(t, 20*time.Second, "room for another", func() bool {
+	testnet.Eventually(t, 30*time.Second, "room for another", func() bool {
 		f.server.feed.mu.Lock()
 		defer f.server.feed.mu.Unlock()
 		return len(f.server.feed.watchers) == mostWatchers-1

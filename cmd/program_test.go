@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what must come; it is never a pace.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // program is sluice as a process of its own.
 type program struct {

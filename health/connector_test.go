@@ -165,7 +165,7 @@ func TestConnectsEndWithTheChecker(t *testing.T) {
 	checker := New(store, zap.NewNop())
 	done := make(chan struct{})
 	go func() { checker.Run(ctx); close(done) }()
-	testnet.Eventually(t, 10*time.Second, "a connect is under way", func() bool { return len(socketsAt(t, synSent, port)) > before })
+	testnet.Eventually(t, 30*time.Second, "a connect is under way", func() bool { return len(socketsAt(t, synSent, port)) > before })
 	cancel()
 	select {
 	case <-done:

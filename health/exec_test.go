@@ -86,7 +86,7 @@ func gone(t *testing.T, file string) {
 	testnet.Must(t, "read", err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	testnet.Must(t, "the process number", err)
-	testnet.Eventually(t, 10*time.Second, fmt.Sprintf("process %d has ended", pid), func() bool {
+	testnet.Eventually(t, 30*time.Second, fmt.Sprintf("process %d has ended", pid), func() bool {
 		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return err != nil || strings.Contains(string(state), ") Z ") || syscall.Kill(pid, 0) == syscall.ESRCH
 	})

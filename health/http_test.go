@@ -155,7 +155,7 @@ func TestProbeOfABackendThatDemandsAHeader(t *testing.T) {
 	}), n.proxied, 10*time.Second))
 	isIll(t, put(http200, n.proxied, 10*time.Second), "GET /: it closed the connection")
 	isWell(t, put(with(config.Health{Type: "tcp"}, local), n.proxied, 10*time.Second))
-	testnet.Eventually(t, 10*time.Second, "nginx tells of the one without", func() bool { return strings.Contains(n.said(), "broken header") })
+	testnet.Eventually(t, 30*time.Second, "nginx tells of the one without", func() bool { return strings.Contains(n.said(), "broken header") })
 	if log := n.said(); strings.Count(log, "broken header") != 1 {
 		t.Errorf("nginx says of more than the one without\n%s", log)
 	}

@@ -43,7 +43,7 @@ func runPostgres(t *testing.T) (p *program, address config.Address, ca string) {
 		"-c", "ssl=on", "-c", "ssl_cert_file="+filepath.Join(dir, "good.pem"), "-c", "ssl_key_file="+filepath.Join(dir, "good.key")), dir)
 	p = start(t, c, at)
 	address = addressOf(t, at)
-	testnet.Eventually(t, 20*time.Second, "the server takes sessions", func() bool { return put(askPostgres, address, 10*time.Second) == nil })
+	testnet.Eventually(t, 30*time.Second, "the server takes sessions", func() bool { return put(askPostgres, address, 10*time.Second) == nil })
 	return p, address, a.file
 }
 
@@ -72,7 +72,7 @@ func TestPostgresProbe(t *testing.T) {
 	held.Write(postgresStartup("sluice", "postgres"))
 	held.Read(make([]byte, 1))
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	testnet.Eventually(t, 10*time.Second, "the server says that it ends", func() bool { return put(askPostgres, at, 10*time.Second) != nil })
+	testnet.Eventually(t, 30*time.Second, "the server says that it ends", func() bool { return put(askPostgres, at, 10*time.Second) != nil })
 	isIll(t, put(askPostgres, at, 10*time.Second), "startup: FATAL 57P03: the database system is shutting down")
 }
 

@@ -53,7 +53,7 @@ func start(t *testing.T, c *exec.Cmd, addresses ...string) *program {
 		}
 	})
 	for _, at := range addresses {
-		testnet.Eventually(t, 20*time.Second, c.Path+" accepts at "+at, func() bool {
+		testnet.Eventually(t, 30*time.Second, c.Path+" accepts at "+at, func() bool {
 			c, err := testnet.TryDial(at, time.Second)
 			if err == nil {
 				c.Close()

@@ -66,7 +66,7 @@ func TestRedisWithoutRoomIsNotWell(t *testing.T) {
 	r := runRedis(t, "--maxclients", "1")
 	// Its only client, once the one that waited for the start is gone.
 	var only net.Conn
-	testnet.Eventually(t, 10*time.Second, "a client is let in", func() bool {
+	testnet.Eventually(t, 30*time.Second, "a client is let in", func() bool {
 		c, err := net.Dial("tcp", r.at.String())
 		testnet.Must(t, "dial", err)
 		c.Write([]byte("PING\r\n"))

@@ -13,7 +13,7 @@ import (
 // ask connects and reads to the end. A reset may come before connect returns.
 func ask(t *testing.T, front string) (string, error) {
 	t.Helper()
-	c, err := testnet.TryDial(front, 10*time.Second)
+	c, err := testnet.TryDial(front, patience)
 	if testnet.IsReset(err) {
 		return "", err
 	}
@@ -35,7 +35,7 @@ func TestRefusedConnectGoesToAnotherBackend(t *testing.T) {
 					t.Fatalf("got %q, %v", name, err)
 				}
 			}
-			testnet.Eventually(t, 10*time.Second, "20 records", func() bool { return len(p.All(Connections)) == 20 })
+			testnet.Eventually(t, 30*time.Second, "20 records", func() bool { return len(p.All(Connections)) == 20 })
 			for _, r := range p.All(Connections) {
 				if r.Retries != 1 || r.Cause != "completed" || r.Backend != good.Address {
 					t.Fatalf("got record %s, want one retry and backend %s", r.Raw, good.Address)

@@ -160,10 +160,10 @@ pool = "haproxy"
 		if _, err := tls.Dial("tcp", front, &tls.Config{ServerName: "other.org", InsecureSkipVerify: true}); err == nil {
 			t.Error("a name that no route has was served")
 		}
-		p.Say(5*time.Second, "no_route with its name", func(l Line) bool {
+		p.Say(patience, "no_route with its name", func(l Line) bool {
 			return l.Msg == "connection" && strings.Contains(l.Raw, `"cause":"no_route"`) && strings.Contains(l.Raw, `"sni":"other.org"`)
 		})
-		p.Say(5*time.Second, "a route and its name", func(l Line) bool {
+		p.Say(patience, "a route and its name", func(l Line) bool {
 			return l.Msg == "connection" && strings.Contains(l.Raw, `"route":1`) && strings.Contains(l.Raw, `"sni":"haproxy.example.com"`)
 		})
 	})

@@ -108,7 +108,7 @@ func (s *tally) request(front string) {
 	calm, begun := s.calm, s.begun
 	s.mu.Unlock()
 	name, err := func() (string, error) {
-		c, err := testnet.TryDial(front, 5*time.Second)
+		c, err := testnet.TryDial(front, patience)
 		if err != nil {
 			return "", err
 		}

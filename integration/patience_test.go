@@ -3,4 +3,4 @@ package integration
 import "time"
 
 // patience is how long a test waits for what should come within moments.
-const patience = 20 * time.Second
+const patience = 30 * time.Second

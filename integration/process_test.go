@@ -125,7 +125,7 @@ func (p *Process) Reload(toml string) (taken bool, lines []Line) {
 	p.write(toml)
 	from := p.Len()
 	p.Signal(syscall.SIGHUP)
-	last, ok := p.Await(from, 10*time.Second, func(l Line) bool {
+	last, ok := p.Await(from, patience, func(l Line) bool {
 		return l.Msg == "reloaded" || strings.HasPrefix(l.Msg, "reload refused")
 	})
 	if !ok {

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"testing"
-	"time"
 )
 
 // wantRecord waits for the access record of the only connection so far and
@@ -12,7 +11,7 @@ func wantRecord(t *testing.T, proxy *Process, cause string, up, down int64) {
 	if proxy == nil {
 		return
 	}
-	r := proxy.Say(10*time.Second, "the connection has ended", Connections)
+	r := proxy.Say(patience, "the connection has ended", Connections)
 	if r.Cause != cause || r.BytesUp != up || r.BytesDown != down {
 		t.Errorf("got record %s, want %s with %d up and %d down", r.Raw, cause, up, down)
 	}
@@ -24,7 +23,7 @@ func wantCause(t *testing.T, proxy *Process, cause string) {
 	if proxy == nil {
 		return
 	}
-	if r := proxy.Say(10*time.Second, "the connection has ended", Connections); r.Cause != cause {
+	if r := proxy.Say(patience, "the connection has ended", Connections); r.Cause != cause {
 		t.Errorf("got record %s, want %s", r.Raw, cause)
 	}
 }

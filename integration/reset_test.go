@@ -84,8 +84,8 @@ func TestResetOfAStuckDirectionEndsBoth(t *testing.T) {
 			full <- testnet.Stream(1).Send(c, 1<<40)
 		}, nil)
 		c := testnet.Dial(t, front)
-		testnet.Eventually(t, 10*time.Second, "the backend is connected", func() bool { return peer.Open() == 1 })
-		testnet.Eventually(t, 10*time.Second, "bytes have come", func() bool { return testnet.Unread(c) > 0 })
+		testnet.Eventually(t, 30*time.Second, "the backend is connected", func() bool { return peer.Open() == 1 })
+		testnet.Eventually(t, 30*time.Second, "bytes have come", func() bool { return testnet.Unread(c) > 0 })
 		c.Close() // with unread input: a reset
 		select {
 		case err := <-full:
@@ -103,10 +103,10 @@ func TestClientResetWhileConnectingLeavesNothing(t *testing.T) {
 	p := Sluice(t, Setup{Backends: []string{testnet.Silent(t)}, Pool: `connect_timeout = "30s"`}.TOML())
 	before := p.Sockets()
 	c := testnet.Dial(t, p.Front("web"))
-	testnet.Eventually(t, 10*time.Second, "sluice connects", func() bool { return p.Sockets() == before+2 })
+	testnet.Eventually(t, 30*time.Second, "sluice connects", func() bool { return p.Sockets() == before+2 })
 	testnet.Must(t, "reset", testnet.Reset(c))
 	wantRecord(t, p, "client_aborted", 0, 0)
-	testnet.Eventually(t, 10*time.Second, "both sockets are closed", func() bool { return p.Sockets() == before })
+	testnet.Eventually(t, 30*time.Second, "both sockets are closed", func() bool { return p.Sockets() == before })
 }
 
 // What a client sends before the backend is there is not lost, and neither is
@@ -117,7 +117,7 @@ func TestBytesAndEndBeforeTheBackendIsConnectedArrive(t *testing.T) {
 		front, _, _ := p.Serve(t, func(_ context.Context, c testnet.Conn) {
 			got <- testnet.Stream(6).Receive(c, 1000)
 		}, nil)
-		c, err := testnet.TryDial(front, 5*time.Second)
+		c, err := testnet.TryDial(front, patience)
 		testnet.Must(t, "dial", err)
 		testnet.Must(t, "send", testnet.Stream(6).Send(c, 1000))
 		testnet.Must(t, "close", c.Close())

@@ -47,7 +47,7 @@ func TestTermLetsConnectionsEndWithinTheGrace(t *testing.T) {
 		if d := time.Since(start); d > 10*time.Second {
 			t.Errorf("the process stayed for %v after its last connection", d)
 		}
-		if l := proxy.Say(time.Second, "stopped", Says("stopped")); l.Reset != 0 {
+		if l := proxy.Say(patience, "stopped", Says("stopped")); l.Reset != 0 {
 			t.Errorf("got %s, want that nothing was reset", l.Raw)
 		}
 		if len(proxy.All(func(l Line) bool {
@@ -87,7 +87,7 @@ func TestTermResetsWhatIsLeftAfterTheGrace(t *testing.T) {
 		if d := time.Since(start); code != 0 || d < 500*time.Millisecond || d > 10*time.Second {
 			t.Errorf("exit code %d after %v, want 0 after 500ms", code, d)
 		}
-		if l := proxy.Say(time.Second, "stopped", Says("stopped")); l.Reset != 5 {
+		if l := proxy.Say(patience, "stopped", Says("stopped")); l.Reset != 5 {
 			t.Errorf("got %s, want 5 reset", l.Raw)
 		}
 		for _, r := range proxy.All(Connections) {

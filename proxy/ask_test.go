@@ -88,7 +88,7 @@ func TestConnsAreThoseThatLive(t *testing.T) {
 	for _, c := range conns {
 		c.Close()
 	}
-	testnet.Eventually(t, 20*time.Second, "none left", func() bool { return len(p.Conns()) == 0 })
+	testnet.Eventually(t, 30*time.Second, "none left", func() bool { return len(p.Conns()) == 0 })
 }
 
 func TestConnectingConnShowsNoBytes(t *testing.T) {
@@ -106,7 +106,7 @@ func TestConnectingConnShowsNoBytes(t *testing.T) {
 		p.dial()
 	}
 	var all []Conn
-	testnet.Eventually(t, 20*time.Second, "one that connects", func() bool {
+	testnet.Eventually(t, 30*time.Second, "one that connects", func() bool {
 		all = p.Conns()
 		return slices.ContainsFunc(all, func(c Conn) bool { return c.Phase == "connecting" && c.Backend != nil && c.Up == 0 })
 	})

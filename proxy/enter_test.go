@@ -109,7 +109,7 @@ func TestAReloadOfTheListsHoldsForTheNextClient(t *testing.T) {
 	}
 	acl = deny("127.0.0.9/32")
 	p.publish(set, echo.Address)
-	testnet.Eventually(t, 5*time.Second, "it is denied", func() bool { return p.turnedAway("127.0.0.9") == "reset" })
+	testnet.Eventually(t, 30*time.Second, "it is denied", func() bool { return p.turnedAway("127.0.0.9") == "reset" })
 	if _, err := testnet.Exchange(c, 2, 1000); err != nil {
 		t.Errorf("the connection that was there: %v", err)
 	}

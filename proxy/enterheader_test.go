@@ -58,7 +58,7 @@ func TestGuardsGoByTheSourceInTheHeader(t *testing.T) {
 	half := p.dial() // it has said half of who it is, and is not counted yet
 	header := headerOf("192.0.2.3:5000", "192.0.2.9:443", 2)
 	half.Write(header[:20])
-	testnet.Eventually(t, 5*time.Second, "it is there", func() bool { return p.active.Load() == 4 })
+	testnet.Eventually(t, 30*time.Second, "it is there", func() bool { return p.active.Load() == 4 })
 	p.handOver(listener, []string{echo.Address})
 	turnedAway("192.0.2.1", SourceFull)
 	half.Write(header[20:])
@@ -102,7 +102,7 @@ func TestWhoWaitsByARoute(t *testing.T) {
 	waits := p.asks("127.0.0.2")
 	wait := func(n int64) {
 		t.Helper()
-		testnet.Eventually(t, 5*time.Second, "so many wait", func() bool { return narrow.line.Here() == n })
+		testnet.Eventually(t, 30*time.Second, "so many wait", func() bool { return narrow.line.Here() == n })
 	}
 	wait(1)
 	isServed(t, "who takes no route", p.asks("127.0.0.3"))

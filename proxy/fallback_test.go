@@ -143,7 +143,7 @@ func TestALargeFallbackDoesNotHoldAWorkerUp(t *testing.T) {
 		c.SetLinger(0)
 		c.Close()
 	}
-	testnet.Eventually(t, 10*time.Second, "all have ended", func() bool { return p.active.Load() == 0 })
+	testnet.Eventually(t, 30*time.Second, "all have ended", func() bool { return p.active.Load() == 0 })
 }
 
 // Another file takes its place at a reload, and who is being sent the old one gets it
@@ -191,7 +191,7 @@ func TestAReloadForgetsTheBackendBeforeTheFallbackIsSent(t *testing.T) {
 	if _, err := io.ReadFull(c, make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}
-	testnet.Eventually(t, 5*time.Second, "the number is free", func() bool {
+	testnet.Eventually(t, 30*time.Second, "the number is free", func() bool {
 		p.publish(fallback(file))
 		return len(p.live.Load().backends) < 2 || p.live.Load().backends[1] == nil
 	})

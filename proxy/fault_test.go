@@ -164,7 +164,7 @@ func (m *moment) judge(t *testing.T, l *line, carried Carried, talked <-chan err
 func TestFaultWhenTheClientAborts(t *testing.T) {
 	l := newLine(t, orders{Workers: 1, Backends: []string{testnet.Silent(t)}}, "client aborted")
 	talked := l.talk(func(c net.Conn) error {
-		testnet.Eventually(t, 10*time.Second, "it connects", func() bool { return l.stats().Active == 1 })
+		testnet.Eventually(t, 30*time.Second, "it connects", func() bool { return l.stats().Active == 1 })
 		return errors.Join(c.(*net.TCPConn).SetLinger(0), c.Close())
 	})
 	l.stopped()

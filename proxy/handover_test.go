@@ -78,7 +78,7 @@ func TestWhatIsInPipesComesOver(t *testing.T) {
 			source := testnet.Start(t, "tcp4", testnet.Source(7, size))
 			p := newPlane(t, as(relay), source.Address)
 			c := p.dial()
-			testnet.Eventually(t, 10*time.Second, "the pipe is full", func() bool {
+			testnet.Eventually(t, 30*time.Second, "the pipe is full", func() bool {
 				for _, w := range p.workers {
 					if c := w.slab.at(1); c.generation != 0 && c.down.Pending() > 0 && c.down.Next() == 0 {
 						return true
@@ -132,7 +132,7 @@ func TestConnectingComesOver(t *testing.T) {
 	p := newPlane(t, func(_ *Listener, pool *Pool) { pool.ConnectTimeout = 300 * time.Millisecond }, full)
 	c := p.dial()
 	c.Write([]byte("early"))
-	testnet.Eventually(t, 10*time.Second, "it connects", func() bool { return p.Stats().Active == 1 })
+	testnet.Eventually(t, 30*time.Second, "it connects", func() bool { return p.Stats().Active == 1 })
 	both := []string{full, echo.Address}
 	carried := p.handOver(func(_ *Listener, pool *Pool) { pool.ConnectTimeout = 300 * time.Millisecond }, both)
 	if carried.Connections != 1 {
@@ -252,7 +252,7 @@ func TestWhoIsGoneKeepsHisConnections(t *testing.T) {
 	if carried := p.handOver(renamed, []string{other.Address}); carried.Connections != 1 {
 		t.Fatalf("%+v", carried)
 	}
-	testnet.Eventually(t, 10*time.Second, "the old address is closed", func() bool {
+	testnet.Eventually(t, 30*time.Second, "the old address is closed", func() bool {
 		c, err := net.Dial("tcp", p.address.String())
 		if err == nil {
 			c.Close()

@@ -170,7 +170,7 @@ func TestInspectionEndsInTime(t *testing.T) {
 func TestAClientThatLeavesWhileItIsInspectedHasAborted(t *testing.T) {
 	p := newRouted(t, func(l *Listener) { l.InspectTimeout = time.Minute }, []Route{{SNI: []string{"x"}, Pool: poolOf("a", saying(t, "a"))}}, poolOf("main", saying(t, "main")))
 	c := p.dial()
-	testnet.Eventually(t, 20*time.Second, "it is seen", func() bool { cs := p.Conns(); return len(cs) == 1 && cs[0].Phase == "inspecting" })
+	testnet.Eventually(t, 30*time.Second, "it is seen", func() bool { cs := p.Conns(); return len(cs) == 1 && cs[0].Phase == "inspecting" })
 	c.SetLinger(0)
 	c.Close()
 	if r := p.record(); r.Cause != ClientAborted {

@@ -106,7 +106,7 @@ func TestLimitMakesClientsWait(t *testing.T) {
 		c.Close()
 		p.record()
 	}
-	testnet.Eventually(t, 5*time.Second, "no connection left", func() bool { return p.Stats().Active == 0 })
+	testnet.Eventually(t, 30*time.Second, "no connection left", func() bool { return p.Stats().Active == 0 })
 	if s := p.Stats(); s.Paused == 0 || p.paused.Load() != 0 {
 		t.Errorf("paused %d times, %d now", s.Paused, p.paused.Load())
 	}

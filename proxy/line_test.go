@@ -232,7 +232,7 @@ func (l *line) stats() (s childStats) {
 func (l *line) idle() childStats {
 	l.t.Helper()
 	var s childStats
-	testnet.Eventually(l.t, 20*time.Second, "no connection is left", func() bool { s = l.stats(); return s.Active == 0 })
+	testnet.Eventually(l.t, 30*time.Second, "no connection is left", func() bool { s = l.stats(); return s.Active == 0 })
 	sockets, pipes := 0, 0
 	for _, d := range testnet.DescriptorsOf(fmt.Sprint(l.pid)) {
 		switch {

@@ -23,7 +23,7 @@ func TestLiveBytesAreThoseOfLiveConns(t *testing.T) {
 	for _, c := range conns {
 		c.Close()
 	}
-	testnet.Eventually(t, 20*time.Second, "none left", func() bool { l, _, _ := p.LiveBytes(); return len(l) == 0 })
+	testnet.Eventually(t, 30*time.Second, "none left", func() bool { l, _, _ := p.LiveBytes(); return len(l) == 0 })
 	p.Shutdown(t.Context(), 0)
 	if _, _, ok := p.LiveBytes(); ok {
 		t.Error("an answer after the end")
@@ -101,7 +101,7 @@ func TestTurnsAreThoseForClients(t *testing.T) {
 	if p.Turns() == before {
 		t.Error("a byte went both ways, and no turn is counted")
 	}
-	testnet.Eventually(t, 5*time.Second, "ten questions are no turns", func() bool {
+	testnet.Eventually(t, 30*time.Second, "ten questions are no turns", func() bool {
 		before := p.Turns()
 		for range 10 {
 			p.LiveBytes()

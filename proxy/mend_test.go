@@ -51,14 +51,14 @@ func TestTaken(t *testing.T) {
 				testnet.Must(t, "shutting", other.CloseWrite())
 			}
 			raw.Control(func(fd uintptr) {
-				testnet.Eventually(t, 2*time.Second, "all of it has come", func() bool {
+				testnet.Eventually(t, 30*time.Second, "all of it has come", func() bool {
 					f, _ := sys.TCP(int(fd))
 					return sys.Unread(int(fd)) == sent && (f.Received > sent) == (test.other && !test.reset)
 				})
 			})
 			if test.reset {
 				raw.Control(func(fd uintptr) {
-					testnet.Eventually(t, 2*time.Second, "it is reset", func() bool { return sys.Failed(int(fd)) })
+					testnet.Eventually(t, 30*time.Second, "it is reset", func() bool { return sys.Failed(int(fd)) })
 					if n, err := taken(int(fd)); err == nil {
 						t.Errorf("%d taken of one that was reset; want an error", n)
 					}

@@ -91,7 +91,7 @@ func TestADamagedRecordIsAReset(t *testing.T) {
 				}
 			}
 			well.Close()
-			testnet.Eventually(t, 10*time.Second, "no connection is left", func() bool { return p.Stats().Active == 0 })
+			testnet.Eventually(t, 30*time.Second, "no connection is left", func() bool { return p.Stats().Active == 0 })
 			if s := p.Stats(); s.Accepted != 2 || s.Closed[Internal] != uint64(reset) {
 				t.Errorf("%+v", s)
 			}

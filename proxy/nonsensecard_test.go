@@ -48,7 +48,7 @@ func TestADamagedCardIsAReset(t *testing.T) {
 			relayed.Write(append(bytes.Clone(header), "ping"...))
 			hear(t, relayed, "ping")
 			inspected.Write(header[:20])
-			testnet.Eventually(t, 10*time.Second, "it is inspected", func() bool {
+			testnet.Eventually(t, 30*time.Second, "it is inspected", func() bool {
 				for _, c := range p.Conns() {
 					if c.Phase == "inspecting" && c.Client.String() == inspected.LocalAddr().String() {
 						return true
@@ -73,7 +73,7 @@ func TestADamagedCardIsAReset(t *testing.T) {
 			well.Write(rest)
 			hear(t, well, "pong")
 			well.Close()
-			testnet.Eventually(t, 10*time.Second, "no connection is left", func() bool { return p.Stats().Active == 0 })
+			testnet.Eventually(t, 30*time.Second, "no connection is left", func() bool { return p.Stats().Active == 0 })
 			if s := p.Stats(); s.Accepted != 2 || s.Closed[Internal] != 1 {
 				t.Errorf("%+v", s)
 			}

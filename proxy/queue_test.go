@@ -55,13 +55,13 @@ func (p *plane) here() int64 { return p.live.Load().pool("web").line.Here() }
 // wantHere waits until so many wait.
 func (p *plane) wantHere(what string, n int64) {
 	p.t.Helper()
-	testnet.Eventually(p.t, 5*time.Second, what, func() bool { return p.here() == n })
+	testnet.Eventually(p.t, 30*time.Second, what, func() bool { return p.here() == n })
 }
 
 // isServed waits for the echo.
 func isServed(t *testing.T, what string, c *net.TCPConn) {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
@@ -158,7 +158,7 @@ func TestALimitOfThePoolAndAReloadThatRaisesIt(t *testing.T) {
 	isServed(t, "the first", p.asks("127.0.0.2"))
 	isServed(t, "the second", p.asks("127.0.0.2"))
 	p.publish(limit(2), back...)
-	testnet.Eventually(t, 5*time.Second, "those that are there are counted", func() bool { return p.live.Load().pool("web").active.Load() == 2 })
+	testnet.Eventually(t, 30*time.Second, "those that are there are counted", func() bool { return p.live.Load().pool("web").active.Load() == 2 })
 	a, b := p.asks("127.0.0.2"), p.asks("127.0.0.2")
 	p.wantHere("two wait", 2)
 	p.publish(limit(4), back...)
@@ -169,7 +169,7 @@ func TestALimitOfThePoolAndAReloadThatRaisesIt(t *testing.T) {
 		p.publish(limit(off), back...)
 	}
 	p.end(a, b)
-	testnet.Eventually(t, 5*time.Second, "two are left", func() bool { return p.live.Load().pool("web").active.Load() == 2 })
+	testnet.Eventually(t, 30*time.Second, "two are left", func() bool { return p.live.Load().pool("web").active.Load() == 2 })
 }
 
 // Those who wait come over to the next process, and are served there.
@@ -187,7 +187,7 @@ func TestTheQueueOutlivesTheServer(t *testing.T) {
 	p.wantHere("two wait", 2)
 	first.Close()
 	for range 2 {
-		testnet.Eventually(t, 5*time.Second, "one of them is served", func() bool {
+		testnet.Eventually(t, 30*time.Second, "one of them is served", func() bool {
 			for i, c := range []*net.TCPConn{a, b} {
 				if c != nil && testnet.Unread(c) == 1 {
 					isServed(t, "it", c)
@@ -248,7 +248,7 @@ func TestQueueUnderStress(t *testing.T) {
 				if r.IntN(5) == 0 { // leaves while it waits, or as it is served
 					c.SetReadDeadline(time.Now().Add(time.Duration(r.IntN(3000)) * time.Microsecond))
 				} else {
-					c.SetReadDeadline(time.Now().Add(10 * time.Second))
+					c.SetReadDeadline(time.Now().Add(30 * time.Second))
 				}
 				_, err = c.Write([]byte("?"))
 				if err == nil {
@@ -269,7 +269,7 @@ func TestQueueUnderStress(t *testing.T) {
 	}
 	running.Wait()
 	p.wantHere("nobody waits", 0)
-	testnet.Eventually(t, 5*time.Second, "nobody is there", func() bool { return p.active.Load() == 0 })
+	testnet.Eventually(t, 30*time.Second, "nobody is there", func() bool { return p.active.Load() == 0 })
 	s, sum := p.Stats(), uint64(0)
 	for _, n := range s.Closed {
 		sum += n

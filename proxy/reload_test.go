@@ -33,7 +33,7 @@ func TestRetryOutlivesItsListener(t *testing.T) {
 		}
 	}, testnet.Silent(t), greet.Address)
 	c := p.dial()
-	testnet.Eventually(t, 5*time.Second, "the client is accepted", func() bool { return p.Stats().Active == 1 })
+	testnet.Eventually(t, 30*time.Second, "the client is accepted", func() bool { return p.Stats().Active == 1 })
 	for range 4 {
 		p.Publish(&Table{}, nil)
 		p.wakeAll(t)
@@ -52,7 +52,7 @@ func TestRetryOutlivesItsListener(t *testing.T) {
 func (p *plane) wakeAll(t *testing.T) {
 	t.Helper()
 	now := p.live.Load().version
-	testnet.Eventually(t, 5*time.Second, "every worker has seen the table", func() bool { return p.seen() == now })
+	testnet.Eventually(t, 30*time.Second, "every worker has seen the table", func() bool { return p.seen() == now })
 }
 
 // A reload that lifts a limit lets those in who wait for it.
@@ -66,7 +66,7 @@ func TestReloadLiftsALimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := p.dial()
-	testnet.Eventually(t, 5*time.Second, "the listener is paused", func() bool { return p.Stats().Paused > 0 })
+	testnet.Eventually(t, 30*time.Second, "the listener is paused", func() bool { return p.Stats().Paused > 0 })
 	limit = 2
 	p.publish(change, greet.Address)
 	if _, err := io.ReadFull(second, make([]byte, 5)); err != nil {
@@ -89,7 +89,7 @@ func TestPausedListenerWaitsForItsOwn(t *testing.T) {
 	}
 	p.Publish(table, o)
 	full, waits := p.dial(), p.dial()
-	testnet.Eventually(t, 5*time.Second, "the listener is paused", func() bool { return p.Stats().Paused > 0 })
+	testnet.Eventually(t, 30*time.Second, "the listener is paused", func() bool { return p.Stats().Paused > 0 })
 	for range 50 {
 		c := testnet.Dial(t, other.Bind[0].String())
 		if _, err := testnet.Exchange(c, testnet.Stream(1), 10); err != nil {
@@ -117,14 +117,14 @@ func TestSparePipesAreClosedAgain(t *testing.T) {
 	for range 40 {
 		slow = append(slow, p.dial())
 	}
-	testnet.Eventually(t, 10*time.Second, "every slow reader holds a pipe", func() bool { return p.Stats().PipesInUse == 40 })
+	testnet.Eventually(t, 30*time.Second, "every slow reader holds a pipe", func() bool { return p.Stats().PipesInUse == 40 })
 	for _, c := range slow {
 		c.Close()
 	}
 	for range slow {
 		p.record()
 	}
-	testnet.Eventually(t, 10*time.Second, "the spare pipes are closed", func() bool { return p.Stats().PipesOpen == first })
+	testnet.Eventually(t, 30*time.Second, "the spare pipes are closed", func() bool { return p.Stats().PipesOpen == first })
 	if n := p.Stats().PipesInUse; n != 0 {
 		t.Errorf("%d pipes in use by nobody", n)
 	}
@@ -167,7 +167,7 @@ func TestLastingConnectionIsKeptAlive(t *testing.T) {
 		if _, err := testnet.Exchange(c, testnet.Stream(1), 10); err != nil {
 			t.Fatal(err)
 		}
-		testnet.Eventually(t, 5*time.Second, "keepalive on the backend's side", func() bool {
+		testnet.Eventually(t, 30*time.Second, "keepalive on the backend's side", func() bool {
 			for _, w := range p.workers {
 				if b := w.slab.at(1); b.generation != 0 {
 					on, err := syscall.GetsockoptInt(int(b.backend), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)

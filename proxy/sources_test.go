@@ -52,7 +52,7 @@ func (p *plane) end(conns ...*net.TCPConn) {
 	for _, c := range conns {
 		c.Close()
 	}
-	testnet.Eventually(p.t, 5*time.Second, "they have ended", func() bool { return p.active.Load() == before-int64(len(conns)) })
+	testnet.Eventually(p.t, 30*time.Second, "they have ended", func() bool { return p.active.Load() == before-int64(len(conns)) })
 }
 
 func TestASourceHasSoManyConnectionsAndNoMore(t *testing.T) {
@@ -80,7 +80,7 @@ func TestTheCountOfASourceIsCarriedOn(t *testing.T) {
 	counted := func(what string, n int64) {
 		t.Helper()
 		ip := conns[0].LocalAddr().(*net.TCPAddr).AddrPort().Addr()
-		testnet.Eventually(t, 5*time.Second, what, func() bool {
+		testnet.Eventually(t, 30*time.Second, what, func() bool {
 			for _, l := range p.live.Load().listeners {
 				if l != nil && l.retired == 0 && l.sources != nil {
 					count, _ := l.sources.Look(l.sources.Key(ip), 1, guard.Limits{})
@@ -103,7 +103,7 @@ func TestTheCountOfASourceIsCarriedOn(t *testing.T) {
 	counted("the next process counts", 4)
 	p.wantRoom("in the next process", "127.0.0.2", 1)
 	p.end(conns[1:]...)
-	testnet.Eventually(t, 5*time.Second, "the rest ends", func() bool { return p.active.Load() == 1 })
+	testnet.Eventually(t, 30*time.Second, "the rest ends", func() bool { return p.active.Load() == 1 })
 	p.publish(nil, back...)
 	p.publish(perSource(1), back...)
 	counted("off and on again", 1)
@@ -119,7 +119,7 @@ func TestRatesTurnAwayWhoComesFaster(t *testing.T) {
 		if r := p.record(); r.Cause != SourceRateLimited {
 			t.Errorf("record %+v", r)
 		}
-		testnet.Eventually(t, 5*time.Second, "a second later", func() bool { return p.stay("127.0.0.2") != nil })
+		testnet.Eventually(t, 30*time.Second, "a second later", func() bool { return p.stay("127.0.0.2") != nil })
 	})
 	t.Run("of all", func(t *testing.T) {
 		p := newPlane(t, func(l *Listener, _ *Pool) { l.Rate = guard.NewRate(3, time.Hour) }, echo.Address)

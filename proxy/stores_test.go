@@ -106,7 +106,7 @@ func TestReporterLeavesTheWorkersWordsAlone(t *testing.T) {
 			*w.ring.slot() = told{kind: toldNotice}
 			w.ring.put()
 		}
-		testnet.Eventually(t, 10*time.Second, "all is told", w.ring.empty)
+		testnet.Eventually(t, 30*time.Second, "all is told", w.ring.empty)
 		if w.ring.clear(); w.ring.clean != w.ring.tail.Load() {
 			t.Errorf("round %d: the memory was not given back", round)
 		}

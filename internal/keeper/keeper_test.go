@@ -123,7 +123,7 @@ func TestBetweenTwoKeepersTheFirstOneCounts(t *testing.T) {
 	s.last()
 	first := s.page.Keeper()
 	s.say('k')
-	testnet.Eventually(t, 10*time.Second, "there is another keeper", func() bool { return s.page.Keeper() != first })
+	testnet.Eventually(t, 30*time.Second, "there is another keeper", func() bool { return s.page.Keeper() != first })
 	second := s.page.Keeper()
 	if _, err := unix.Wait4(second, nil, 0, nil); err != nil {
 		t.Fatalf("wait for the second keeper: %v", err)

@@ -120,7 +120,7 @@ func TestUrgentByteIsOutOfBand(t *testing.T) {
 	a.CloseWrite()
 	// Reading past the mark forgets the urgent byte: it is asked for first.
 	var u byte
-	Eventually(t, time.Second, "the urgent byte is there", func() bool { u, err = Urgent(b); return err == nil })
+	Eventually(t, 30*time.Second, "the urgent byte is there", func() bool { u, err = Urgent(b); return err == nil })
 	if u != '!' {
 		t.Errorf("got urgent %q", u)
 	}
@@ -136,7 +136,7 @@ func TestStopLeavesNothingBehind(t *testing.T) {
 		for range 20 {
 			Dial(t, p.Address)
 		}
-		Eventually(t, time.Second, "20 connections are accepted", func() bool { return p.Accepted() == 20 })
+		Eventually(t, 30*time.Second, "20 connections are accepted", func() bool { return p.Accepted() == 20 })
 		p.Stop()
 		if n := p.Open(); n != 0 {
 			t.Errorf("%d connections are open after Stop", n)
