@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"go.uber.org/zap"
@@ -21,6 +22,11 @@ type Order struct {
 type Ordered struct {
 	Backend
 	Warning string `json:"warning,omitempty"`
+}
+
+// BackendPath is where a backend is in the API.
+func BackendPath(pool, backend string) string {
+	return "/v1/pools/" + url.PathEscape(pool) + "/backends/" + url.PathEscape(backend)
 }
 
 const mostWeight = 65535

@@ -3,7 +3,6 @@ package cmd
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -58,7 +57,7 @@ func orderCommand(use, short, example string, args int, of func([]string) (admin
 				return err
 			}
 			var done admin.Ordered
-			return q.ask(c, "PATCH", backendPath(args[0], args[1]), order, &done, func(out io.Writer) error {
+			return q.ask(c, "PATCH", admin.BackendPath(args[0], args[1]), order, &done, func(out io.Writer) error {
 				b := done.Backend
 				if done.Warning != "" {
 					fmt.Fprintf(c.ErrOrStderr(), "sluice: %s\n", done.Warning)
@@ -70,10 +69,6 @@ func orderCommand(use, short, example string, args int, of func([]string) (admin
 	}
 	q = newQuestion(c)
 	return c
-}
-
-func backendPath(pool, backend string) string {
-	return "/v1/pools/" + url.PathEscape(pool) + "/backends/" + url.PathEscape(backend)
 }
 
 // completeBackend offers the names that the running process has: first of

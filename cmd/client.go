@@ -146,23 +146,13 @@ func newClient(a config.Admin, at, tokenFile string) (*client, error) {
 // ask sends a request; body and into may be nil. What it returns is the answer
 // as it came.
 func (c *client) ask(method, path string, body, into any) ([]byte, error) {
-	var text []byte
-	if body != nil {
-		text, _ = json.Marshal(body)
-	}
-	q, err := http.NewRequest(method, c.base+path, bytes.NewReader(text))
+	return c.askIn(context.Background(), method, path, body, into)
+}
+
+func (c *client) askIn(ctx context.Context, method, path string, body, into any) ([]byte, error) {
+	r, err := c.send(ctx, c.http, method, path, body)
 	if err != nil {
 		return nil, err
-	}
-	if body != nil {
-		q.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		q.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	r, err := c.http.Do(q)
-	if err != nil {
-		return nil, &unanswered{fmt.Errorf("no sluice answers at %s: %w", c.where, plainly(err))}
 	}
 	defer r.Body.Close()
 	got, err := io.ReadAll(r.Body)
@@ -179,6 +169,29 @@ func (c *client) ask(method, path string, body, into any) ([]byte, error) {
 		return got, &unanswered{fmt.Errorf("%s is not a sluice: its answer is not the expected JSON", c.where)}
 	}
 	return got, nil
+}
+
+// send sends a request by a client whose patience is its own.
+func (c *client) send(ctx context.Context, by *http.Client, method, path string, body any) (*http.Response, error) {
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body)
+	}
+	q, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		q.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	r, err := by.Do(q)
+	if err != nil {
+		return nil, &unanswered{fmt.Errorf("no sluice answers at %s: %w", c.where, plainly(err))}
+	}
+	return r, nil
 }
 
 // saysNo makes an error of an answer that refuses.

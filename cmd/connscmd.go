@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/admin"
+	"sluice/cmd/top"
 	"sluice/config"
 )
 
@@ -83,7 +84,7 @@ func printConns(to io.Writer, page *admin.Connections) error {
 	for _, c := range page.Connections {
 		backend := c.Pool + "/" + c.Backend
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.Listener, c.Client, backend, c.Phase,
-			briefly(c.AgeSeconds), briefly(c.IdleSeconds), bytesOf(c.BytesUp), bytesOf(c.BytesDown))
+			briefly(c.AgeSeconds), briefly(c.IdleSeconds), top.Bytes(c.BytesUp), top.Bytes(c.BytesDown))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -104,18 +105,4 @@ func briefly(s float64) string {
 		return config.Duration(d.Round(time.Millisecond)).String()
 	}
 	return config.Duration(d.Round(time.Second)).String()
-}
-
-// bytesOf is a number of bytes as people read it: "1.5 MiB".
-func bytesOf(n uint64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	f, i := float64(n), 0
-	for f >= 1023.95 && i < len(units)-1 {
-		f /= 1024
-		i++
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
 }

@@ -114,14 +114,6 @@ func TestHistoryIsTold(t *testing.T) {
 	})
 }
 
-func TestBytesForPeople(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<20 - 1: "1.0 MiB", 1 << 63: "8.0 EiB"} {
-		if got := bytesOf(n); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-	}
-}
-
 func TestConnsForPeople(t *testing.T) {
 	page := &admin.Connections{Matching: 3, Offset: 1, Connections: []admin.Connection{
 		{ID: "0-1-1", Listener: "web", Pool: "web", Backend: "b1", Client: "198.51.100.7:51000", Phase: "relaying", AgeSeconds: 3723, IdleSeconds: 0.0421, BytesUp: 512, BytesDown: 5 << 20},

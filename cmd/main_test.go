@@ -63,6 +63,7 @@ func TestHelp(t *testing.T) {
 		{"conns"},
 		{"explain"},
 		{"log-level"},
+		{"top"},
 	} {
 		name := strings.Join(append([]string{"help"}, args...), "-")
 		t.Run(name, func(t *testing.T) {
