@@ -15,8 +15,8 @@ const columns = [
   { name: "Phase", of: "phase" },
   { name: "Age", of: "age", class: "number age" },
   { name: "Idle", of: "idle", class: "number idle" },
-  { name: "Sent up", of: "up", class: "number up" },
-  { name: "Sent down", of: "down", class: "number down" },
+  { name: "Up", of: "up", class: "number up" },
+  { name: "Down", of: "down", class: "number down" },
   { name: "Now", of: "now", class: "number now" },
   { name: "Kill", of: "kill" },
 ];

@@ -30,10 +30,10 @@ export class Listeners {
     const shown = model.listeners.filter((l) => [l.name, l.pool, ...l.bound].join(" ").toLowerCase().includes(view.find));
     reconcile(this.body, this.#rows, shown, (l) => l.name, makeRow, (v, l) => {
       text(v.name, l.name);
-      text(v.bound, l.bound.join(" "));
+      text(v.bound, l.bound.join("\n"));
       drawState(v.state, l.paused ? { tone: "wait", word: "paused", why: "its limit is reached: clients wait" } : { tone: "good", word: "accepts", why: "" });
       text(v.cells.weight, l.relay);
-      text(v.cells.mode, "→ " + l.pool);
+      text(v.cells.mode, l.pool ? "→ " + l.pool : "by its routes");
       drawRates(v, model, key(l), l.max_connections, view, most);
     });
     attribute(this.body.parentElement, "data-rows", String(shown.length));
