@@ -18,7 +18,6 @@ import (
 // whole, in their order; UNSPEC and LOCAL keep none of the addresses.
 type card struct {
 	taken uint32 // bytes of a PROXY header that were taken from the client, or are about to be: see stage
-	sum   uint32 // CRC32c of them
 	sent  uint16 // bytes of a PROXY header that the backend is sent before all else; 0: none yet
 	route uint16 // 1 + the number of the route that took it; 0: none did
 

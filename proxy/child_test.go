@@ -21,9 +21,11 @@ type orders struct {
 	Workers  int
 	Relay    Relay
 	Backends []string
-	NoMeter  bool // as on a kernel that does not meter TCP sockets
-	Edge     bool // the listener wants a PROXY header and a ClientHello, the backend gets a header
-	Book     int  // descriptor of the one before; 0: there was none
+	NoMeter  bool   // as on a kernel that does not meter TCP sockets
+	Header   bool   // the listener wants a PROXY header
+	Edge     bool   // and a ClientHello, and the backend gets a header
+	Unix     string // a path where it listens as well; "": none
+	Book     int    // descriptor of the one before; 0: there was none
 }
 
 // childVar holds the orders of a test binary that is to be a child.
@@ -109,8 +111,13 @@ func (o *orders) serve(record func(*Record)) (*Server, error) {
 // failed.
 func (o *orders) change(l *Listener, p *Pool) {
 	l.Relay = o.Relay
-	if o.Edge {
+	if o.Unix != "" {
+		l.Bind = append(l.Bind, Address{Unix: o.Unix})
+	}
+	if o.Header || o.Edge {
 		believing(ProxyRequired, "127.0.0.0/8")(l, p)
+	}
+	if o.Edge {
 		l.Routes = NewRoutes([]Route{{SNI: []string{"a.example"}, Source: prefixes("192.0.2.0/24"), Pool: p}})
 		l.Pool = Nowhere()
 		p.SendProxy = SendV2

@@ -61,13 +61,15 @@ func (a *adoption) ownClient(c *conn) bool {
 // ownBackend reports the same of its backend.
 func (a *adoption) ownBackend(c *conn) bool {
 	fd := int(c.backend)
-	if fd < 0 || !a.free[fd] || sys.KindOf(fd) != sys.SocketKind || a.doorAt(fd) != nil {
+	if fd < 0 || !a.free[fd] || sys.KindOf(fd) != sys.SocketKind {
 		return false
 	}
-	if c.has(backendUnix) || c.backendID == 0 {
-		return true // no other worker can have more than one such socket half made, and that one is closed as well
+	if c.backendID != 0 && !c.has(backendUnix) { // its own address says nothing: it may be the client's, and a door transparent
+		peer, e := sys.PeerAddr(fd)
+		to := a.in.backend(c.backendID).Address.TCP
+		if e != syscall.ENOTCONN {
+			return e == 0 && peer.AddrPort() == netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+		}
 	}
-	peer, e := sys.PeerAddr(fd)
-	to := a.in.backend(c.backendID).Address.TCP
-	return e == syscall.ENOTCONN || e == 0 && peer.AddrPort() == netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	return a.doorAt(fd) == nil // no other worker can have more than one such socket half made, and that one is closed as well
 }

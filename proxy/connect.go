@@ -300,42 +300,6 @@ func (w *worker) turnAway(slot uint32, c *conn) {
 	w.close(slot, c, reset)
 }
 
-// hashKey is what source_hash and maglev go by.
-func (w *worker) hashKey(slot uint32, c *conn, on HashOn) uint64 {
-	switch {
-	case on == HashListener:
-		return balancer.HashString(w.live.listener(c.listener).Name)
-	case on == HashSNI && c.has(carded) && w.slab.card(slot).nameSize > 0:
-		return balancer.HashString(w.slab.card(slot).serverName())
-	}
-	return balancer.HashAddr(w.source(slot, c).Addr())
-}
-
-// poolFor is the pool that a conn goes to as its listener is now, nil if no route
-// leads anywhere.
-func (w *worker) poolFor(slot uint32, c *conn) *Pool {
-	l := w.live.listener(c.listener)
-	if l.Routes == nil {
-		return l.Pool
-	}
-	if pool := w.routed(slot, c, l); pool.Name != "" {
-		return pool
-	}
-	return nil
-}
-
-// routed is the pool that the routes in force send a conn to, and the listener's own
-// if none does.
-func (w *worker) routed(slot uint32, c *conn, l *listenerSlot) *Pool {
-	k := w.cardOf(slot, c)
-	i := l.Routes.Match(k.serverName(), k.alpn[:k.alpnSize], w.source(slot, c).Addr())
-	k.route = uint16(min(i+1, 1<<16-1))
-	if i < 0 {
-		return l.Pool
-	}
-	return l.Routes.Pool(i)
-}
-
 func (a *Address) sockaddr() sys.Sockaddr {
 	if a.Unix != "" {
 		return sys.UnixAddr(a.Unix)

@@ -128,7 +128,11 @@ func TestFaultWithoutMeters(t *testing.T) {
 // talk has a client talk, and sends what comes of it.
 func (l *line) talk(talk func(net.Conn) error) <-chan error {
 	done := make(chan error, 1)
-	c, err := net.Dial("tcp", l.address.String())
+	network, address := "tcp", l.address.String()
+	if l.orders.Unix != "" {
+		network, address = "unix", l.orders.Unix
+	}
+	c, err := net.Dial(network, address)
 	testnet.Must(l.t, "dial", err)
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	l.t.Cleanup(func() { c.Close() })

@@ -87,3 +87,31 @@ func TestFaultAtEveryMomentOfTheEdge(t *testing.T) {
 		})
 	}
 }
+
+// How far the header of a unix client was taken is known, whatever is behind it:
+// here another header, or the same again, as payload.
+func TestFaultWhileAUnixClientsHeaderIsTaken(t *testing.T) {
+	header := headerOf(edgeClient, "198.51.100.1:443", 2)
+	for _, name := range []string{"header metered", "header noted", "header taken", "header unmetered"} {
+		for what, payload := range map[string][]byte{"another": headerOf("192.0.2.8:4711", "198.51.100.1:443", 2), "the same": header} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				l := newLine(t, orders{Workers: 1, Backends: echoing(t), Header: true, Unix: testnet.SocketPath(t)}, name)
+				talked := l.talk(func(c net.Conn) error {
+					c.Write(append(bytes.Clone(header), payload...))
+					back := make([]byte, len(payload))
+					if _, err := io.ReadFull(c, back); err != nil || !bytes.Equal(back, payload) {
+						return fmt.Errorf("the payload came back as %q: %v", back, err)
+					}
+					return exchange(c)
+				})
+				l.stopped()
+				carried := l.succeed("")
+				n := uint64(faultBytes + len(payload))
+				(&moment{want: Record{Cause: Completed, Up: n, Down: n}}).judge(t, l, carried, talked)
+				if r := l.records[0]; r.Client.String() != edgeClient || r.Peer.IsValid() {
+					t.Errorf("record %+v", r)
+				}
+			})
+		}
+	}
+}

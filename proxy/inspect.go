@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"hash/crc32"
-	"net/netip"
 	"syscall"
 
 	"sluice/internal/sys"
@@ -12,34 +10,15 @@ import (
 
 // Inspection is what happens between accepted and connecting at a listener that
 // asks for it, and at no other: the client's first bytes are looked at (MSG_PEEK)
-// and stay in its socket, but for a PROXY header, which is taken exactly. A look
+// and stay in its socket, but for a PROXY header, see header.go. A look
 // follows an event, and an event comes when there are as many bytes as are worth
 // looking at (SO_RCVLOWAT), so that neither one byte at a time nor a client that says
 // no more makes the worker spin.
 //
 // A process that takes over looks again. What was taken is in the card.
 
-// ProxyProtocol is whether a listener reads PROXY headers.
-type ProxyProtocol uint8
-
-// Whether it does.
-const (
-	ProxyOff      ProxyProtocol = iota
-	ProxyOptional               // from those who are believed, if they send one
-	ProxyRequired               // who is not believed, or sends none, is turned away
-)
-
 // inspects reports whether a listener looks at what clients say.
 func (l *Listener) inspects() bool { return l.Routes != nil || l.Proxy != ProxyOff }
-
-// believes reports whether a PROXY header from a client is taken for true. Who can
-// open a unix socket is believed.
-func (l *Listener) believes(client netip.Addr) bool {
-	return !client.IsValid() || l.ProxyFrom != nil && l.ProxyFrom.Lookup(client)
-}
-
-// awaits reports whether a PROXY header may say who a client's connection is from.
-func (l *Listener) awaits(client netip.Addr) bool { return l.Proxy != ProxyOff && l.believes(client) }
 
 // peekRoom is where workers look at first bytes; one of them is enough for a worker.
 type peekRoom struct {
@@ -56,8 +35,8 @@ func (p *peekRoom) room() []byte {
 	return p.bytes
 }
 
-// inspect begins, for a conn that was just accepted and has a card. Its first event is still to
-// come.
+// inspect begins, for a conn that was just accepted and has a card. Its first event is
+// still to come.
 func (w *worker) inspect(slot uint32, c *conn, l *listenerSlot) {
 	k := w.slab.card(slot)
 	switch {
@@ -135,61 +114,6 @@ func (w *worker) look(slot uint32, c *conn, ended bool) {
 	}
 }
 
-// lookForHeader reports whether there is more to look for.
-func (w *worker) lookForHeader(slot uint32, c *conn, k *card, b []byte, ended bool) (again bool) {
-	g := &w.peek.greeting
-	v, need := g.Parse(b)
-	if v == greeting.More && ended {
-		if v = greeting.Malformed; len(b) == 0 {
-			v = greeting.Absent
-		}
-	}
-	switch v {
-	case greeting.More:
-		w.await(c, k, need)
-		return false
-	case greeting.Absent:
-		if w.live.listener(c.listener).Proxy == ProxyRequired {
-			w.turnBack(slot, c, ProxyHeaderMissing)
-			return false
-		}
-		return w.afterHeader(slot, c, k)
-	case greeting.Malformed:
-		w.turnBack(slot, c, ProxyHeaderMalformed)
-		return false
-	}
-	if !k.keep(g) {
-		w.count.tlvsDropped.add(1)
-	}
-	k.taken, k.sum = uint32(g.Size), crc32.Checksum(b[:g.Size], castagnoli)
-	k.stage = taking
-	fault("header noted")
-	return w.takeHeader(slot, c, k, int(k.taken))
-}
-
-// takeHeader takes the n bytes that are left of a PROXY header from the client.
-func (w *worker) takeHeader(slot uint32, c *conn, k *card, n int) (again bool) {
-	if k.waiting {
-		sys.LowWater(int(c.client), 1)
-		k.waiting = false
-	}
-	for n > 0 {
-		got, e := sys.Read(int(c.client), w.peek.room()[:n])
-		if e != 0 || got == 0 {
-			c.blame(Internal, e) // they were there a moment ago
-			w.close(slot, c, true)
-			return false
-		}
-		n -= got
-	}
-	fault("header taken")
-	k.stage = after
-	w.count.proxyHeaders.add(1)
-	return w.afterHeader(slot, c, k)
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func (w *worker) lookForHello(slot uint32, c *conn, k *card, b []byte, ended bool) {
 	h := &w.peek.hello
 	switch v, need := h.Parse(b); {
@@ -236,24 +160,18 @@ func (w *worker) turnBack(slot uint32, c *conn, cause Cause) {
 }
 
 // resumeInspect goes on with a conn that another process inspected. Events tell what
-// has come since; whether the header was taken, the kernel tells: TCP counts what was
-// read, and in a unix socket the header itself is still there or not.
+// has come since.
 func (w *worker) resumeInspect(slot uint32, c *conn) {
 	k := w.slab.card(slot)
+	if c.has(clientUnix) && k.stage != taking {
+		sys.Unmeter(int(c.client)) // that it is taking was about to be noted, or that it has taken
+	}
 	switch k.stage {
 	case taking:
-		n := int(k.taken)
-		if c.has(clientUnix) {
-			if b := w.peek.room()[:n]; peeked(int(c.client), b) != n || crc32.Checksum(b, castagnoli) != k.sum {
-				n = 0
-			}
-		} else if got, err := taken(int(c.client)); err != nil {
+		n, ok := headerLeft(c, k)
+		if !ok {
 			w.abort(slot, c, syscall.ECONNRESET)
-			return
-		} else {
-			n -= min(n, int(got))
-		}
-		if w.takeHeader(slot, c, k, n) {
+		} else if w.takeHeader(slot, c, k, n) {
 			w.look(slot, c, false)
 		}
 	case fresh:
@@ -265,9 +183,4 @@ func (w *worker) resumeInspect(slot uint32, c *conn) {
 	default:
 		w.armDeadline(slot, c)
 	}
-}
-
-func peeked(fd int, b []byte) int {
-	n, _ := sys.Peek(fd, b)
-	return n
 }

@@ -66,6 +66,9 @@ func (a *adoption) cardFault(old *pastConn) string {
 		}
 		return ""
 	}
+	if lacks := a.past.lacksOf("card"); len(lacks) > 0 {
+		return "its card has no " + lacks[0]
+	}
 	k, known := pastOf[card](a.past, "card", old.worker, old.slot)
 	switch {
 	case !known:

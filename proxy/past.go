@@ -207,11 +207,13 @@ func (n naming) apply(b []byte) bool {
 	return known
 }
 
-// essential is what a conn cannot do without.
+// essential is what a conn cannot do without; of cards, one that has a card.
 var essential = []string{"conn.generation", "conn.client", "conn.backend", "conn.listener", "conn.backendID", "conn.phase", "conn.flags",
 	"conn.up.Flow.bits", "conn.up.Flow.pending", "conn.up.carrier", "conn.up.moved",
 	"conn.down.Flow.bits", "conn.down.Flow.pending", "conn.down.carrier", "conn.down.moved",
-	"pipe.r", "pipe.w"}
+	"pipe.r", "pipe.w",
+	"card.taken", "card.sent", "card.stage", "card.waiting", "card.family", "card.nameSize", "card.alpnSize", "card.tlvSize", "card.admitted",
+	"card.source", "card.destination", "card.sourcePort", "card.destinationPort", "card.unique", "card.name", "card.alpn", "card.rest"}
 
 // pipes is how many pipes were open.
 func (p *Past) pipes() (n int) {
@@ -230,14 +232,12 @@ func (p *Past) lacks() (names []string) {
 	if p.layout.Version != layoutVersion {
 		return []string{fmt.Sprintf("version %d of the book", layoutVersion)}
 	}
-	for _, section := range []string{"conn", "pipe"} {
-		for _, name := range p.forms[section].missing {
-			if slices.Contains(essential, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
+	return append(p.lacksOf("conn"), p.lacksOf("pipe")...)
+}
+
+// lacksOf is what is essential in a section and not there.
+func (p *Past) lacksOf(section string) []string {
+	return slices.DeleteFunc(slices.Clone(p.forms[section].missing), func(name string) bool { return !slices.Contains(essential, name) })
 }
 
 // differs says what of a book another version wrote was not understood.

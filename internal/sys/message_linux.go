@@ -52,7 +52,11 @@ func (o *Outgoing) Send(fd int, p []byte) (int, syscall.Errno) {
 // socket that is metered. EOPNOTSUPP: a TCP socket before Linux 6.9.
 func Meter(fd, n int) syscall.Errno { return setInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, n) }
 
-// Metered is how many bytes were read since Meter was told n.
+// Unmeter ends that, and lets MSG_PEEK look at the first byte again.
+func Unmeter(fd int) { setInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, -1) }
+
+// Metered is how many bytes were read since Meter was told n. A socket that is not
+// metered is an error.
 func Metered(fd, n int) (int, error) {
 	left, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF)
 	if err == nil && (left < 0 || left > n) {
