@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"sluice/balancer"
 	"sluice/internal/sys"
@@ -24,6 +25,9 @@ type orders struct {
 	NoMeter  bool   // as on a kernel that does not meter TCP sockets
 	Header   bool   // the listener wants a PROXY header
 	Edge     bool   // and a ClientHello, and the backend gets a header
+	Deny     bool   // the listener lets nobody in
+	Fallback string // the listener's fallback file; "": none
+	Most     int64  // connections of each backend at once, behind which a client waits; 0: any
 	Unix     string // a path where it listens as well; "": none
 	Book     int    // descriptor of the one before; 0: there was none
 }
@@ -114,6 +118,15 @@ func (o *orders) change(l *Listener, p *Pool) {
 	if o.Unix != "" {
 		l.Bind = append(l.Bind, Address{Unix: o.Unix})
 	}
+	if o.Deny {
+		l.ACL = deny("0.0.0.0/0")
+	}
+	if o.Fallback != "" {
+		fallback(File{o.Fallback, "first"})(l, p)
+	}
+	if o.Most > 0 {
+		p.Queue, p.QueueTimeout = 100, time.Minute
+	}
 	if o.Header || o.Edge {
 		believing(ProxyRequired, "127.0.0.0/8")(l, p)
 	}
@@ -124,7 +137,7 @@ func (o *orders) change(l *Listener, p *Pool) {
 	}
 	var tiers [][]balancer.Backend
 	for i, b := range p.Backends {
-		tiers = append(tiers, []balancer.Backend{{Name: b.Name, Weight: 1, Ref: i, Load: b.Load}})
+		tiers = append(tiers, []balancer.Backend{{Name: b.Name, Weight: 1, Ref: i, Load: b.Load, MaxConnections: o.Most}})
 	}
 	var err error
 	if p.Balancer, err = balancer.NewPool("round_robin", tiers...); err != nil {
