@@ -232,7 +232,7 @@ func TestExamplesAskForMetricsThatThereAre(t *testing.T) {
 		labels[m.name] = m.labels
 	}
 	use := regexp.MustCompile(`(sluice_\w+)(\{[^}]*\})?`)
-	label := regexp.MustCompile(`(\w+)(=~|!=|=)`)
+	label := regexp.MustCompile(`(\w+)(=~|!=|=)"([^"]*)"`)
 	for _, file := range []string{"alerts.yml", "grafana.json"} {
 		text, err := os.ReadFile("../examples/prometheus/" + file)
 		testnet.Must(t, "read", err)
@@ -252,6 +252,14 @@ func TestExamplesAskForMetricsThatThereAre(t *testing.T) {
 			for _, l := range label.FindAllStringSubmatch(m[2], -1) {
 				if l[1] != "instance" && l[1] != "le" && !slices.Contains(known, l[1]) {
 					t.Errorf("%s: %s has no label %s", file, m[1], l[1])
+				}
+				if l[1] != "reason" {
+					continue
+				}
+				for cause := range strings.SplitSeq(l[3], "|") {
+					if _, ok := proxy.ParseCause(cause); !ok {
+						t.Errorf("%s: no connection ends with %q", file, cause)
+					}
 				}
 			}
 		}
