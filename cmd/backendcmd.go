@@ -70,34 +70,3 @@ func orderCommand(use, short, example string, args int, of func([]string) (admin
 	q = newQuestion(c)
 	return c
 }
-
-// completeBackend offers the names that the running process has: first of
-// pools, then of a pool's backends.
-func completeBackend(find func() (*client, error), args []string) ([]string, cobra.ShellCompDirective) {
-	none := cobra.ShellCompDirectiveNoFileComp
-	if len(args) > 1 {
-		return nil, none
-	}
-	from, err := find()
-	if err != nil {
-		return nil, none
-	}
-	from.http.Timeout = completeWithin
-	var all admin.Pools
-	if _, err := from.ask("GET", "/v1/pools", nil, &all); err != nil {
-		return nil, none
-	}
-	var names []string
-	for _, p := range all.Pools {
-		if len(args) == 0 {
-			names = append(names, fmt.Sprintf("%s\t%s of %d serving", p.Name, count(p.Serving, "backend"), len(p.Backends)))
-			continue
-		}
-		for _, b := range p.Backends {
-			if p.Name == args[0] {
-				names = append(names, fmt.Sprintf("%s\t%s, %s: %s", b.Name, b.Address, b.Place, b.Why))
-			}
-		}
-	}
-	return names, none
-}

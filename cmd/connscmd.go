@@ -42,6 +42,7 @@ filters may be combined.`,
 		c.Flags().String(key.name, "", key.help)
 	}
 	q = newQuestion(c)
+	completeConns(c, q.find)
 	c.AddCommand(newKillCommand())
 	return c
 }
@@ -66,6 +67,9 @@ func newKillCommand() *cobra.Command {
 		Short:   "Reset one connection, on both sides",
 		Example: "  sluice conns kill 0-17-4711",
 		Args:    cobra.ExactArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return completeConnection(q.find, args)
+		},
 		RunE: work(func(c *cobra.Command, args []string) error {
 			return q.ask(c, "DELETE", "/v1/connections/"+url.PathEscape(args[0]), nil, nil, func(out io.Writer) error {
 				_, err := fmt.Fprintf(out, "killed %s\n", args[0])

@@ -54,23 +54,6 @@ one would not. No connection is opened.`,
 	return c
 }
 
-// completeListener offers the listeners that the running process has.
-func completeListener(find func() (*client, error)) (names []string, _ cobra.ShellCompDirective) {
-	from, err := find()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	from.http.Timeout = completeWithin
-	var all admin.Listeners
-	if _, err := from.ask("GET", "/v1/listeners", nil, &all); err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	for _, l := range all.Listeners {
-		names = append(names, l.Name+"\tto pool "+l.Pool)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 // printExplanation is what it says, for people.
 func printExplanation(to io.Writer, e *admin.Explanation) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)

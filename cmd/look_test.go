@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -88,9 +89,28 @@ func TestCommandsThatLook(t *testing.T) {
 			t.Errorf("%v: exit %d, %q, %q, want %d, %q", tt.args, code, out, stderr, tt.code, tt.said)
 		}
 	}
-	if _, out, _ := runProgram("__complete", "explain", "--config", path, "--listener", ""); !strings.Contains(out, "web\tto pool web") {
-		t.Errorf("completion of --listener: %q", out)
+	held = dial(t, s.Listeners[0].Bound[0])
+	echoOnce(t, held)
+	for _, tt := range []struct{ args, want string }{
+		{"explain --listener ", "web\tto pool web"},
+		{"conns --listener ", "web\tto pool web"},
+		{"conns --pool ", "web\t1 backend of 1 serving"},
+		{"conns --backend ", ", serving: "},
+		{"conns --pool web --backend ", ", serving: "},
+		{"conns --sort ", "-bytes"},
+		{"conns kill ", held.LocalAddr().String() + " to web/"},
+	} {
+		args := strings.Split("__complete "+tt.args, " ")
+		last := len(args) - 1
+		if strings.HasPrefix(args[last-1], "--") {
+			last-- // the value of a flag is what is asked for, and comes last
+		}
+		args = slices.Insert(args[:len(args)-1], last, "--config", path)
+		if _, out, _ := runProgram(append(args, "")...); !strings.Contains(out, tt.want) {
+			t.Errorf("completion of %q: %q, want %q", tt.args, out, tt.want)
+		}
 	}
+	_ = held.Close()
 	p.signal(syscall.SIGTERM)
 	if code := p.end(); code != exitOK {
 		t.Errorf("exit %d, want 0", code)
