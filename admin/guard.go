@@ -61,9 +61,12 @@ func checkToken(token string, q *http.Request) error {
 
 // checkBrowser refuses what a page of another site may have made a browser ask.
 // A name that another site has pointed at this address gives itself away as
-// Host: at a loopback address there is nobody else to be asked for.
+// Host: at a loopback address there is nobody else to be asked for. No browser
+// leaves it out, and checks of load balancers, which ask for life and readiness
+// with any Host or none (HTTP/1.0), learn nothing that is worth hiding.
 func checkBrowser(d *door, q *http.Request) error {
-	if d.at.path == "" && d.loopback() && !isLoopback(q.Host) {
+	checks := q.Host == "" || q.URL.Path == "/livez" || q.URL.Path == "/readyz"
+	if d.at.path == "" && d.loopback() && !checks && !isLoopback(q.Host) {
 		return &refusal{http.StatusForbidden, "Host " + clip(q.Host) + " is not this machine's loopback", "ask for " + d.address() + " or localhost"}
 	}
 	elsewhere := sameOrigin.Check(q) != nil

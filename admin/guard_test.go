@@ -75,6 +75,8 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 		{"name that points here, change", "POST", "/v1/reload", []func(*http.Request){with("Host", "evil.example"), with("Sec-Fetch-Site", "same-origin")}, 403},
 		{"localhost", "GET", "/v1/status", []func(*http.Request){with("Host", "localhost:9901")}, 200},
 		{"forwarded port", "GET", "/v1/status", []func(*http.Request){with("Host", "[::1]:1234")}, 200},
+		{"a load balancer's check", "GET", "/readyz", []func(*http.Request){with("Host", "sluice.internal")}, 200},
+		{"the same for life", "GET", "/livez", []func(*http.Request){with("Host", "sluice.internal")}, 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ask(t, at, tt.method, tt.path, "", tt.change...)
