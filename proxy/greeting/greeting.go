@@ -97,7 +97,7 @@ func (g *Greeting) parse1(b []byte) (Verdict, int) {
 	case end < 0 && len(b) >= longestLine:
 		return Malformed, 0
 	case end < 0:
-		return More, max(len(b)+1, len("PROXY UNKNOWN\r\n"))
+		return More, len(b) + 1 // a line that is wrong can be of any length
 	case b[end-1] != '\r':
 		return Malformed, 0
 	}

@@ -6,16 +6,12 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 
 	proxyproto "github.com/pires/go-proxyproto"
-)
 
-func sized(command, family byte, body ...byte) []byte {
-	b := append([]byte(signature), command, family, byte(len(body)>>8), byte(len(body)))
-	return append(b, body...)
-}
+	"sluice/internal/testnet"
+)
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
@@ -27,7 +23,7 @@ var (
 
 // summedHeader is one with a right checksum at its end.
 func summedHeader(command, family byte, body ...byte) []byte {
-	b := sized(command, family, join(body, []byte{kindCRC, 0, 4, 0, 0, 0, 0})...)
+	b := testnet.HeaderV2(command, family, join(body, []byte{kindCRC, 0, 4, 0, 0, 0, 0})...)
 	binary.BigEndian.PutUint32(b[len(b)-4:], sumOf(b, len(b)-4))
 	return b
 }
@@ -44,19 +40,19 @@ var wellFormed = []struct {
 	{"1, the longest", []byte("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"), Greeting{Version: 1, Family: TCP}, false},
 	{"1, UNKNOWN", []byte("PROXY UNKNOWN\r\n"), Greeting{Version: 1}, false},
 	{"1, UNKNOWN and more", []byte("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"), Greeting{Version: 1}, false},
-	{"2, TCP4", sized(0x21, 0x11, four...), Greeting{Version: 2, Family: TCP}, false},
-	{"2, TCP6", sized(0x21, 0x21, six...), Greeting{Version: 2, Family: TCP}, false},
-	{"2, unix", sized(0x21, 0x31, paths...), Greeting{Version: 2, Family: Unix}, false},
-	{"2, UDP4 is none", sized(0x21, 0x12, four...), Greeting{Version: 2}, true},
-	{"2, TLVs", sized(0x21, 0x11, join(four, []byte{kindAuthority, 0, 1, 'a', 0xe0, 0, 0})...), Greeting{Version: 2, Family: TCP, TLVs: []byte{kindAuthority, 0, 1, 'a', 0xe0, 0, 0}}, false},
+	{"2, TCP4", testnet.HeaderV2(0x21, 0x11, four...), Greeting{Version: 2, Family: TCP}, false},
+	{"2, TCP6", testnet.HeaderV2(0x21, 0x21, six...), Greeting{Version: 2, Family: TCP}, false},
+	{"2, unix", testnet.HeaderV2(0x21, 0x31, paths...), Greeting{Version: 2, Family: Unix}, false},
+	{"2, UDP4 is none", testnet.HeaderV2(0x21, 0x12, four...), Greeting{Version: 2}, true},
+	{"2, TLVs", testnet.HeaderV2(0x21, 0x11, join(four, []byte{kindAuthority, 0, 1, 'a', 0xe0, 0, 0})...), Greeting{Version: 2, Family: TCP, TLVs: []byte{kindAuthority, 0, 1, 'a', 0xe0, 0, 0}}, false},
 	{"2, checksum", summedHeader(0x21, 0x11, four...), Greeting{Version: 2, Family: TCP}, false},
-	{"2, the longest", sized(0x21, 0x11, join(four, []byte{0xe0, 0xff, 0xf0}, make([]byte, 0xfff0))...), Greeting{Version: 2, Family: TCP}, false},
-	{"2, UNSPEC", sized(0x21, 0), Greeting{Version: 2}, true},
-	{"2, UNSPEC and TLVs", sized(0x21, 0, kindUniqueID, 0, 1, 'x'), Greeting{Version: 2, TLVs: []byte{kindUniqueID, 0, 1, 'x'}}, true},
-	{"2, UNSPEC and whatever", sized(0x21, 0, 1, 2, 3, 4, 5), Greeting{Version: 2}, true},
-	{"2, LOCAL", sized(0x20, 0), Greeting{Version: 2, Local: true}, false},
-	{"2, LOCAL with addresses", sized(0x20, 0x11, four...), Greeting{Version: 2, Local: true}, true},
-	{"2, LOCAL with less", sized(0x20, 0x11, 1, 2), Greeting{Version: 2, Local: true}, true},
+	{"2, the longest", testnet.HeaderV2(0x21, 0x11, join(four, []byte{0xe0, 0xff, 0xf0}, make([]byte, 0xfff0))...), Greeting{Version: 2, Family: TCP}, false},
+	{"2, UNSPEC", testnet.HeaderV2(0x21, 0), Greeting{Version: 2}, true},
+	{"2, UNSPEC and TLVs", testnet.HeaderV2(0x21, 0, kindUniqueID, 0, 1, 'x'), Greeting{Version: 2, TLVs: []byte{kindUniqueID, 0, 1, 'x'}}, true},
+	{"2, UNSPEC and whatever", testnet.HeaderV2(0x21, 0, 1, 2, 3, 4, 5), Greeting{Version: 2}, true},
+	{"2, LOCAL", testnet.HeaderV2(0x20, 0), Greeting{Version: 2, Local: true}, false},
+	{"2, LOCAL with addresses", testnet.HeaderV2(0x20, 0x11, four...), Greeting{Version: 2, Local: true}, true},
+	{"2, LOCAL with less", testnet.HeaderV2(0x20, 0x11, 1, 2), Greeting{Version: 2, Local: true}, true},
 }
 
 func TestWellFormedHeadersAreTakenExactly(t *testing.T) {
@@ -119,66 +115,7 @@ func asTheLibrary(t *testing.T, b []byte, g *Greeting) {
 }
 
 func TestMalformedHeadersAreRefused(t *testing.T) {
-	line := func(s string) []byte { return []byte("PROXY " + s + "\r\n") }
-	lieAbout := func(tlvs ...byte) []byte { return sized(0x21, 0x11, join(four, tlvs)...) }
-	for name, b := range map[string][]byte{
-		"1, no family":               line(""),
-		"1, another family":          line("TCP5 1.2.3.4 1.2.3.4 1 2"),
-		"1, small letters":           line("tcp4 1.2.3.4 1.2.3.4 1 2"),
-		"1, UDP4":                    line("UDP4 1.2.3.4 1.2.3.4 1 2"),
-		"1, two spaces":              line("TCP4  1.2.3.4 1.2.3.4 1 2"),
-		"1, a tab":                   line("TCP4\t1.2.3.4 1.2.3.4 1 2"),
-		"1, a space at the end":      line("TCP4 1.2.3.4 1.2.3.4 1 2 "),
-		"1, one port":                line("TCP4 1.2.3.4 1.2.3.4 1"),
-		"1, three ports":             line("TCP4 1.2.3.4 1.2.3.4 1 2 3"),
-		"1, no port":                 line("TCP4 1.2.3.4 1.2.3.4"),
-		"1, one address":             line("TCP4 1.2.3.4"),
-		"1, port 65536":              line("TCP4 1.2.3.4 1.2.3.4 65536 2"),
-		"1, port -1":                 line("TCP4 1.2.3.4 1.2.3.4 -1 2"),
-		"1, port +1":                 line("TCP4 1.2.3.4 1.2.3.4 +1 2"),
-		"1, port 080":                line("TCP4 1.2.3.4 1.2.3.4 080 2"),
-		"1, port 0x50":               line("TCP4 1.2.3.4 1.2.3.4 0x50 2"),
-		"1, a large port":            line("TCP4 1.2.3.4 1.2.3.4 99999999999999999999 2"),
-		"1, zeroes in an address":    line("TCP4 01.2.3.4 1.2.3.4 1 2"),
-		"1, half an address":         line("TCP4 1.2.3 1.2.3.4 1 2"),
-		"1, 256":                     line("TCP4 256.2.3.4 1.2.3.4 1 2"),
-		"1, IPv6 in TCP4":            line("TCP4 ::1 ::1 1 2"),
-		"1, IPv4 in TCP6":            line("TCP6 1.2.3.4 1.2.3.4 1 2"),
-		"1, mixed":                   line("TCP6 ::1 1.2.3.4 1 2"),
-		"1, a zone":                  line("TCP6 fe80::1%eth0 ::1 1 2"),
-		"1, brackets":                line("TCP6 [::1] [::1] 1 2"),
-		"1, a name":                  line("TCP4 localhost localhost 1 2"),
-		"1, UNKNOWNS":                line("UNKNOWNS"),
-		"1, no CR":                   []byte("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n"),
-		"1, CR in the middle":        []byte("PROXY TCP4 1.2.3.4\r1.2.3.4 1 2\r\n"),
-		"1, CR without LF":           []byte("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\rX"),
-		"1, a NUL":                   []byte("PROXY TCP4 1.2.3.4\x001.2.3.4 1 2\r\n"),
-		"1, too long":                []byte("PROXY UNKNOWN " + strings.Repeat("x", 92) + "\r\n"),
-		"1, without an end":          []byte("PROXY TCP4 " + strings.Repeat("1", 100)),
-		"2, version 1":               sized(0x11, 0x11, four...),
-		"2, version 3":               sized(0x31, 0x11, four...),
-		"2, version 0":               sized(0x01, 0x11, four...),
-		"2, command 2":               sized(0x22, 0x11, four...),
-		"2, command 15":              sized(0x2f, 0x11, four...),
-		"2, family 4":                sized(0x21, 0x41, four...),
-		"2, protocol 3":              sized(0x21, 0x13, four...),
-		"2, IPv4 without a protocol": sized(0x21, 0x10, four...),
-		"2, LOCAL of no family":      sized(0x20, 0x41),
-		"2, no room for IPv4":        sized(0x21, 0x11, four[:11]...),
-		"2, no room for IPv6":        sized(0x21, 0x21, six[:35]...),
-		"2, no room for paths":       sized(0x21, 0x31, paths[:215]...),
-		"2, nothing for IPv4":        sized(0x21, 0x11),
-		"2, one byte of a TLV":       lieAbout(1),
-		"2, two bytes of a TLV":      lieAbout(1, 0),
-		"2, a TLV that is too long":  lieAbout(1, 0, 5, 'a'),
-		"2, the second is":           lieAbout(1, 0, 1, 'a', 2, 0xff, 0xff, 0),
-		"2, a short checksum":        lieAbout(kindCRC, 0, 3, 1, 2, 3),
-		"2, a wrong checksum":        lieAbout(kindCRC, 0, 4, 1, 2, 3, 4),
-		"2, two checksums":           lieAbout(kindCRC, 0, 4, 1, 2, 3, 4, kindCRC, 0, 4, 1, 2, 3, 4),
-		"2, a long unique ID":        lieAbout(append([]byte{kindUniqueID, 0, 129}, make([]byte, 129)...)...),
-		"2, a short SSL":             lieAbout(kindSSL, 0, 4, 0, 0, 0, 0),
-		"2, LOCAL, wrong checksum":   sized(0x20, 0, kindCRC, 0, 4, 1, 2, 3, 4),
-	} {
+	for name, b := range testnet.MalformedHeaders() {
 		var g Greeting
 		if v, need := g.Parse(b); v != Malformed || need != 0 || g.Size != 0 {
 			t.Errorf("%s: got verdict %d, need %d, %+v", name, v, need, g)
@@ -284,6 +221,9 @@ func FuzzParse(f *testing.F) {
 			f.Add(c.b)
 		}
 	}
+	for _, b := range testnet.MalformedHeaders() {
+		f.Add(b)
+	}
 	proxyproto.MaxV2HeaderSize = 65535
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var g Greeting
@@ -296,6 +236,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if g.Family == TCP {
 			asTheLibrary(t, b[:g.Size], &g)
+		}
+		room := make([]byte, len(g.TLVs)/2)
+		n, all := Keep(room, g.TLVs)
+		if _, ok := check(room[:n]); !ok || all && n+4 < len(g.TLVs) && !has(g.TLVs, kindCRC) && !has(g.TLVs, kindNoop) {
+			t.Fatalf("kept %x of %x, all %v", room[:n], g.TLVs, all)
 		}
 		var part Greeting
 		for n := range g.Size {

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"time"
+
+	"sluice/internal/testnet"
+)
+
+// TestBytesOneByOneDoNotWakeTheWorker counts its turns while a ClientHello and a
+// PROXY header come in segments of a byte: it is woken by what is worth looking at.
+func TestBytesOneByOneDoNotWakeTheWorker(t *testing.T) {
+	hello := helloOf(t, "a.example")
+	header := headerOf("192.0.2.7:4711", "198.51.100.1:443", 2, append([]byte{0xea, 4, 0}, make([]byte, 1024)...)...)
+	for name, c := range map[string]struct {
+		said   []byte
+		change func(*Listener)
+	}{
+		"ClientHello":             {hello, nil},
+		"ClientHello of 64 KiB":   {testnet.LongHello(t), nil},
+		"PROXY header, and Hello": {append(header, hello...), func(l *Listener) { believing(ProxyRequired, "127.0.0.0/8")(l, nil) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newRouted(t, c.change, []Route{{SNI: []string{"a.example", "*.example.com"}, Pool: poolOf("a", saying(t, "a"))}}, Nowhere())
+			conn := p.dial()
+			for i := range c.said {
+				if _, err := conn.Write(c.said[i : i+1]); err != nil {
+					t.Fatal(err)
+				}
+				if len(c.said) < 5000 { // slowly, so that each could wake a worker
+					time.Sleep(50 * time.Microsecond)
+				}
+			}
+			got := make([]byte, 2)
+			if _, err := io.ReadFull(conn, got); err != nil || !bytes.Equal(got, []byte("a\n")) {
+				t.Fatalf("got %q, %v", got, err)
+			}
+			// Of very many small segments the kernel tells before they are enough,
+			// since each takes more of its buffer than a byte.
+			if turns := p.Turns(); turns > uint64(len(c.said)/5) {
+				t.Errorf("%d turns for %d bytes", turns, len(c.said))
+			}
+			conn.SetLinger(0)
+		})
+	}
+}
