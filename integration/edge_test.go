@@ -1,19 +1,10 @@
 package integration
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,72 +12,15 @@ import (
 	"sluice/internal/testnet"
 )
 
-// certificate is one for a few names, signed by itself, with its key in the same
-// file.
-func certificate(t *testing.T, names ...string) (path string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	testnet.Must(t, "make a key", err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	testnet.Must(t, "sign a certificate", err)
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	testnet.Must(t, "write a key", err)
-	path = filepath.Join(testnet.Dir(t), "cert.pem")
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})...)
-	testnet.Must(t, "write a certificate", os.WriteFile(path, text, 0o600))
-	return path
-}
-
 // tlsNginx answers https with a word.
 func tlsNginx(t *testing.T, word string) (address string) {
 	t.Helper()
-	bin := testnet.Need(t, "nginx")[0]
-	dir, cert := testnet.Dir(t), certificate(t, word+".example.com")
 	address = testnet.FreeAddress(t, "tcp4")
-	conf := filepath.Join(dir, "nginx.conf")
-	testnet.Must(t, "write nginx.conf", os.WriteFile(conf, []byte(fmt.Sprintf(`
-daemon off;
-master_process off;
-pid %[1]s/pid;
-error_log stderr;
-events { worker_connections 1024; }
-http {
-	access_log off;
-	client_body_temp_path %[1]s/body;
-	proxy_temp_path %[1]s/proxy;
-	fastcgi_temp_path %[1]s/fastcgi;
-	uwsgi_temp_path %[1]s/uwsgi;
-	scgi_temp_path %[1]s/scgi;
-	server {
-		listen %[2]s ssl http2;
-		ssl_certificate %[3]s;
-		ssl_certificate_key %[3]s;
-		location / { return 200 "%[4]s\n"; }
-	}
-}
-`, dir, address, cert, word)), 0o644))
-	Run(t, bin, "-e", "stderr", "-p", dir, "-c", conf).AwaitAnswer(address)
+	nginxHTTP(t, address, "ssl http2", fmt.Sprintf(`
+		ssl_certificate %[1]s;
+		ssl_certificate_key %[1]s;
+		location / { return 200 "%[2]s\n"; }`, certificate(t, word+".example.com"), word))
 	return address
-}
-
-// haproxy runs HAProxy with the lines of its sections.
-func haproxy(t *testing.T, sections string) *Program {
-	t.Helper()
-	bin := testnet.Need(t, "haproxy")[0]
-	conf := filepath.Join(testnet.Dir(t), "haproxy.cfg")
-	testnet.Must(t, "write haproxy.cfg", os.WriteFile(conf, []byte(`
-global
-	maxconn 1000
-defaults
-	timeout connect 5s
-	timeout client 30s
-	timeout server 30s
-`+sections), 0o644))
-	return Run(t, bin, "-db", "-f", conf)
 }
 
 // edge is a configuration of one listener with routes.

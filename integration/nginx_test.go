@@ -26,36 +26,9 @@ func large() int64 {
 // nginx serves a directory, which PUT may write to.
 func nginx(t *testing.T) (address, root string) {
 	t.Helper()
-	bin := testnet.Need(t, "nginx")[0]
-	dir := testnet.Dir(t)
-	root = filepath.Join(dir, "root")
-	testnet.Must(t, "make the root", os.Mkdir(root, 0o777))
+	root = testnet.Dir(t)
 	address = testnet.FreeAddress(t, "tcp4")
-	conf := filepath.Join(dir, "nginx.conf")
-	testnet.Must(t, "write nginx.conf", os.WriteFile(conf, []byte(fmt.Sprintf(`
-daemon off;
-master_process off;
-pid %[1]s/pid;
-error_log stderr;
-events { worker_connections 4096; }
-http {
-	access_log off;
-	sendfile on;
-	keepalive_requests 1000000;
-	client_max_body_size 0;
-	client_body_temp_path %[1]s/body;
-	proxy_temp_path %[1]s/proxy;
-	fastcgi_temp_path %[1]s/fastcgi;
-	uwsgi_temp_path %[1]s/uwsgi;
-	scgi_temp_path %[1]s/scgi;
-	server {
-		listen %[2]s;
-		root %[3]s;
-		dav_methods PUT;
-	}
-}
-`, dir, address, root)), 0o644))
-	Run(t, bin, "-e", "stderr", "-p", dir, "-c", conf).AwaitAnswer(address)
+	nginxHTTP(t, address, "", fmt.Sprintf("root %s; dav_methods PUT;", root))
 	return address, root
 }
 
