@@ -65,24 +65,9 @@ func at(ns string) Option {
 // TestTransparentBetweenHosts has backends see the client's own address, and clients
 // reach sluice at an address that nobody has.
 func TestTransparentBetweenHosts(t *testing.T) {
-	tools := testnet.Need(t, "haproxy", "curl", "ip")
+	testnet.Need(t, "haproxy", "curl", "ip")
 	h := newHosts(t)
-	conf := testnet.Dir(t) + "/haproxy.cfg"
-	testnet.Must(t, "write haproxy.cfg", os.WriteFile(conf, []byte(`
-defaults
-	timeout connect 5s
-	timeout client 30s
-	timeout server 30s
-frontend http
-	mode http
-	bind 10.77.2.2:80
-	bind fd77:2::2:80
-	http-request return status 200 content-type text/plain lf-string "%[src]\n"
-`), 0o644))
-	Run(t, tools[2], "netns", "exec", h.backend, tools[0], "-db", "-f", conf)
-	testnet.Eventually(t, patience, "HAProxy listens", func() bool {
-		return exec.Command(tools[2], "netns", "exec", h.backend, tools[1], "-sS", "http://10.77.2.2/", "http://[fd77:2::2]/").Run() == nil
-	})
+	h.web(t)
 	Sluice(t, `
 [listeners.four]
 bind = ["10.77.9.9:80"]
@@ -105,11 +90,7 @@ freebind = true
 	for url, want := range map[string]string{
 		"http://10.77.9.9/": "10.77.1.2", "http://[fd77:9::9]/": "fd77:1::2", "http://10.77.1.1:81/": "10.77.2.1",
 	} {
-		for range 3 {
-			if got := h.in(t, h.client, tools[1]+" -sS --max-time 20 "+url); strings.TrimSpace(got) != want {
-				t.Errorf("%s: the backend sees %q, want %q", url, got, want)
-			}
-		}
+		h.wantAnswer(t, url, want)
 	}
 }
 
