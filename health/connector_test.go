@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -41,12 +42,18 @@ func silent(t *testing.T) config.Address {
 	return config.Address{TCP: at.AddrPort()}
 }
 
+// threeEnds are addresses that are well, that refuse and that do not answer, and what
+// listens at the first.
+func threeEnds(t *testing.T, at string) (l net.Listener, well, refuses, mute config.Address) {
+	l, well = listen(t, "tcp4", at)
+	gone, refuses := listen(t, "tcp4", at)
+	gone.Close()
+	return l, well, refuses, silent(t)
+}
+
 func TestConnectorGoesFromOneToTheNext(t *testing.T) {
 	testnet.Leaks(t)
-	l, well := listen(t, "tcp4", "127.0.0.1:0")
-	gone, refuses := listen(t, "tcp4", "127.0.0.1:0")
-	gone.Close()
-	mute := silent(t)
+	l, well, refuses, mute := threeEnds(t, "127.0.0.1:0")
 	c := newConnector()
 	defer c.close()
 	// One socket is asked for again and again, whatever became of it before.
@@ -84,10 +91,7 @@ func TestConnectorGoesFromOneToTheNext(t *testing.T) {
 
 func TestConnectorAsksManyAtOnce(t *testing.T) {
 	testnet.Leaks(t)
-	_, well := listen(t, "tcp4", "0.0.0.0:0")
-	gone, refuses := listen(t, "tcp4", "0.0.0.0:0")
-	gone.Close()
-	mute := silent(t)
+	_, well, refuses, mute := threeEnds(t, "0.0.0.0:0")
 	c := newConnector()
 	defer c.close()
 	const each = 150 // more than one report of the epoll holds
