@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"net"
 	"slices"
 	"testing"
 
@@ -34,23 +35,30 @@ func withoutCards(l *layout) {
 	}
 }
 
+// bequeath is a plane of an echo whose server has stopped with one connection and left
+// a book of another program.
+func bequeath(t *testing.T, change func(*layout)) (p *plane, c *net.TCPConn, echo string) {
+	t.Helper()
+	echo = testnet.Start(t, "tcp4", testnet.Echo).Address
+	p = newPlane(t, nil, echo)
+	c = p.dial()
+	_, err := testnet.Exchange(c, 2, 100)
+	testnet.Must(t, "exchange", err)
+	p.Pause()
+	rewriteLayout(t, p.Server, change)
+	return p, c, echo
+}
+
 // A book of a program that had no cards is read: its connections go on, and it is
 // said that nothing is known of what a card would say.
 func TestABookWithoutCardsIsTakenOver(t *testing.T) {
-	echo := testnet.Start(t, "tcp4", testnet.Echo)
-	p := newPlane(t, nil, echo.Address)
-	c := p.dial()
-	_, err := testnet.Exchange(c, 2, 100)
-	testnet.Must(t, "exchange", err)
-	old := p.Server
-	old.Pause()
-	rewriteLayout(t, old, withoutCards)
+	p, c, echo := bequeath(t, withoutCards)
 	routes := func(l *Listener, pool *Pool) { l.Routes = NewRoutes([]Route{{SNI: []string{"*"}, Pool: pool}}) }
-	carried := p.succeed(old, routes, []string{echo.Address})
+	carried := p.succeed(p.Server, routes, []string{echo})
 	if carried.Connections != 1 || carried.Reset != 0 || !slices.Equal(carried.Why, []string{"cards were not kept by the process before"}) {
 		t.Fatalf("carried %+v", carried)
 	}
-	_, err = testnet.Exchange(c, 2, 100_000)
+	_, err := testnet.Exchange(c, 2, 100_000)
 	testnet.Must(t, "exchange when it has come over", err)
 	c.Close()
 	if r := p.record(); r.Cause != Completed || r.SNI != "" || r.Routed || r.Up < 100_000 {
@@ -61,15 +69,8 @@ func TestABookWithoutCardsIsTakenOver(t *testing.T) {
 // Where the fields mean something else, nothing is guessed: the connections are
 // reset, and it is said why.
 func TestABookOfAnotherVersionIsRefused(t *testing.T) {
-	echo := testnet.Start(t, "tcp4", testnet.Echo)
-	p := newPlane(t, nil, echo.Address)
-	c := p.dial()
-	_, err := testnet.Exchange(c, 2, 100)
-	testnet.Must(t, "exchange", err)
-	old := p.Server
-	old.Pause()
-	rewriteLayout(t, old, func(l *layout) { l.Version++ })
-	carried := p.succeed(old, nil, []string{echo.Address})
+	p, c, echo := bequeath(t, func(l *layout) { l.Version++ })
+	carried := p.succeed(p.Server, nil, []string{echo})
 	if carried.Connections != 0 || carried.Reset != 1 || !slices.Contains(carried.Why, "without version 1 of the book no connection can be carried") {
 		t.Errorf("carried %+v", carried)
 	}
