@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"sluice/internal/testnet"
 )
@@ -22,7 +23,7 @@ func BenchmarkEdge(b *testing.B) {
 		{"none", nil},
 		{"catch-all route", func(l *Listener, pool *Pool) { l.Routes = NewRoutes([]Route{{Pool: pool}}) }},
 		{"route by name", func(l *Listener, pool *Pool) {
-			l.Routes = NewRoutes([]Route{{SNI: []string{"*.example.com"}, Pool: pool}})
+			l.Routes, l.InspectTimeout = NewRoutes([]Route{{SNI: []string{"*.example.com"}, Pool: pool}}), time.Minute
 		}},
 	} {
 		s, err := New(Options{Workers: 1, Record: func(*Record) {}})
