@@ -112,7 +112,7 @@ func (s *Server) backendOf(st *control.Standing, places map[string]*proxy.Backen
 		Pool: st.Backend.Pool, Name: st.Backend.Name, Address: st.Backend.Address.String(), Source: st.Backend.Source,
 		Place: st.Place.String(), Why: st.Why, Status: st.Status.String(), Mode: state.Ready.String(),
 		Weight: st.Weight, OwnWeight: st.Backend.Weight, Backup: st.Backend.Backup,
-		MaxConnections: st.Backend.MaxConnections,
+		MaxConnections: st.MaxConnections,
 	}
 	if at := places[st.Backend.Name]; at != nil {
 		b.Connections = at.Load.Active()

@@ -126,6 +126,7 @@ func (l *lifeline) loader(o serveOptions) func(string) (*config.Config, error) {
 type knowledge struct {
 	Healths     []*state.Health
 	Ejections   []*state.Ejection
+	Advices     []*state.Advice
 	Overrides   []*state.Override
 	Transitions []admin.Transition // the latest first
 }
@@ -148,6 +149,9 @@ func (l *lifeline) restore(store *state.Store) (*knowledge, error) {
 	}
 	for _, e := range k.Ejections {
 		change.SetEjection(e)
+	}
+	for _, a := range k.Advices {
+		change.SetAdvice(a)
 	}
 	for _, o := range k.Overrides {
 		change.SetOverride(o)
@@ -180,7 +184,7 @@ func (p *process) saveConfig(cfg *config.Config) {
 // saveState keeps what is known now.
 func (p *process) saveState(view *state.View) {
 	p.save(stateBlob, knowledge{
-		slices.Collect(view.AllHealths()), slices.Collect(view.AllEjections()), slices.Collect(view.AllOverrides()),
+		slices.Collect(view.AllHealths()), slices.Collect(view.AllEjections()), slices.Collect(view.AllAdvices()), slices.Collect(view.AllOverrides()),
 		p.admin.Remembered(),
 	})
 }

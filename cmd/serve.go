@@ -126,6 +126,7 @@ func serve(o serveOptions, life *lifeline, orders *orders) error {
 	running.Go(func() { p.control.Run(probing) })
 	running.Go(func() { prober.Run(probing) })
 	running.Go(func() { passive.Run(probing) })
+	running.Go(func() { health.NewAgents(p.store, p.log.Named("health")).Run(probing) })
 	running.Go(func() { p.attend(ctx, orders) })
 	running.Go(func() { p.admin.Run(ctx) })
 	running.Go(func() { p.logs.logLong(ctx, p.data.Conns) })

@@ -125,7 +125,7 @@ func (p *process) remember(ctx context.Context) {
 	for {
 		view := p.store.View()
 		p.saveState(view)
-		if view.Wait(ctx, state.Healths, state.Ejections, state.Overrides) != nil {
+		if view.Wait(ctx, state.Healths, state.Ejections, state.Advices, state.Overrides) != nil {
 			return
 		}
 		select {

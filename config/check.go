@@ -144,8 +144,10 @@ func checkPort(r *reader, pool, at *node, a Address) {
 	if a.Unix == "" || health == nil || !health.table {
 		return
 	}
-	if own, ok := stringOf(health.keys["address"]); ok && strings.HasPrefix(own, ":") {
-		health.keys["address"].fault(&r.faults, "found %q, a port, and %s at %s is a unix socket; expected an address", own, at.path, at.where())
+	for _, key := range []string{"address", "agent"} {
+		if own, ok := stringOf(health.keys[key]); ok && strings.HasPrefix(own, ":") {
+			health.keys[key].fault(&r.faults, "found %q, a port, and %s at %s is a unix socket; expected an address", own, at.path, at.where())
+		}
 	}
 }
 

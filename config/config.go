@@ -155,6 +155,7 @@ type Health struct {
 	Rise         int           `toml:"rise"`
 	Fall         int           `toml:"fall"`
 
+	Agent     Address `toml:"agent"`   // see AgentOf; zero: none
 	Address   Address `toml:"address"` // see Asked; zero: the backend's
 	SendProxy bool    `toml:"send_proxy"`
 
@@ -200,14 +201,22 @@ type Health struct {
 // Asked is the address to ask about a backend: its own, with another port, or
 // another one.
 func (h *Health) Asked(backend Address) Address {
-	switch own := h.Address; {
-	case own == Address{}:
+	if h.Address == (Address{}) {
 		return backend
-	case own.Unix == "" && own.TCP.Addr().IsUnspecified():
-		return Address{TCP: netip.AddrPortFrom(backend.TCP.Addr(), own.TCP.Port())}
-	default:
-		return own
 	}
+	return h.Address.of(backend)
+}
+
+// AgentOf is the address of a backend's agent; zero if it has none.
+func (h *Health) AgentOf(backend Address) Address { return h.Agent.of(backend) }
+
+// of is the address, or if it is a port of every address, that port of the
+// backend's.
+func (a Address) of(backend Address) Address {
+	if a.Unix == "" && a.TCP.IsValid() && a.TCP.Addr().IsUnspecified() {
+		return Address{TCP: netip.AddrPortFrom(backend.TCP.Addr(), a.TCP.Port())}
+	}
+	return a
 }
 
 // Step is one of a script: what is sent, and what must come back before the

@@ -55,7 +55,7 @@ var healthKeys = []key{
 	{name: "user", is: visible("the name of a user", "", false), def: `"postgres"`, of: []string{"postgres"}},
 	{name: "database", is: visible("the name of a database", "", true), def: `""`, of: []string{"postgres"}, doc: `"": the one that is called like the user`},
 	{name: "command", is: words, def: `[]`, of: []string{"exec"}, doc: `["/usr/bin/check", "--fast"]: exit 0 is well`},
-	{name: "agent", is: address(`":port", "IP:port" or ""`, true, ParseBind), def: `""`, later: true, doc: `":9999": the backend steers its own weight`},
+	{name: "agent", is: address(`":port", "IP:port", "unix:/path" or ""`, true, parseElsewhere), def: `""`, doc: `":9999": asked at interval, a backend steers its own weight and state there`},
 }
 
 var healthTable = &table{

@@ -149,3 +149,22 @@ func TestWhomAHealthCheckAsks(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestWhoseAgentIsAsked(t *testing.T) {
+	for agent, want := range map[string]Address{
+		"":                   {},
+		":9999":              tcp("127.0.0.1:9999"),
+		"10.0.0.9:1":         tcp("10.0.0.9:1"),
+		"unix:/run/agent.sk": {Unix: "/run/agent.sk"},
+	} {
+		for _, kind := range []string{"tcp", "none"} {
+			h := healthOf(t, "type = \""+kind+"\"\nagent = \""+agent+"\"\n")
+			if got := h.AgentOf(tcp("127.0.0.1:9001")); got != want {
+				t.Errorf("%s, %q: asks %v, want %v", kind, agent, got, want)
+			}
+			if h.Question != "" {
+				t.Errorf("%s, %q: a probe asks %q, want that an agent is no part of that", kind, agent, h.Question)
+			}
+		}
+	}
+}

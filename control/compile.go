@@ -120,6 +120,7 @@ func compilePool(now time.Time, v *state.View, row *state.Pool, old *pool) (*poo
 	places, order := placesOf(members, old), inOrder(members)
 	standings := standingsOf(row, members, order)
 	p := &pool{row: row, stamp: stamp, members: members, places: places, panic: panicOf(standings), made: made}
+	shares(standings)
 	p.climb(now, standings, order, old)
 	tiers := tiersOf(standings, order, places, made)
 	if made.Balancer, err = balancer.NewPool(row.Policy, tiers...); err != nil {

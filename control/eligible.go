@@ -27,6 +27,7 @@ type Standing struct {
 	Backend  *state.Backend
 	Health   *state.Health   // nil: nothing is known of it as it is now
 	Ejection *state.Ejection // nil: none
+	Advice   *state.Advice   // nil: none
 	Override *state.Override // nil: none
 	Status   state.Status
 	Weight   int // in force
@@ -34,6 +35,9 @@ type Standing struct {
 	Why      string // for people
 	Panic    string // why health is ignored; "" if it is not
 
+	MaxConnections int // in force; 0: no limit
+
+	share int // of Weight, in percent
 	tier  int // 0: primary, 1: backup
 	class class
 }
@@ -46,12 +50,17 @@ func Standings(v *state.View, pool string) []Standing {
 		return nil
 	}
 	members := membersOf(v, pool)
-	return standingsOf(row, members, inOrder(members))
+	all := standingsOf(row, members, inOrder(members))
+	for i := range all {
+		s := &all[i]
+		s.Weight = max(1, (s.Weight*s.share+whole/2)/whole)
+	}
+	return all
 }
 
 // standingsOf decides:
 //
-//   - what an operator drains or takes out gets none;
+//   - what an operator drains or takes out gets none, nor what its own agent does;
 //   - the rest gets them by tier: primaries that are up, and backups that are
 //     up when no primary is, or when all that are were tried for this client and
 //     failed; never merely because the primaries are full;
@@ -97,14 +106,17 @@ const (
 	unproven              // not probed yet
 	ejected               // not known to be down, but clients' connections failed
 	down
-	ordered // an operator has ordered that it gets nothing
+	ordered // an operator has ordered that it gets nothing, or its agent asks for that
 	classes
 )
 
 // standingOf is what is known of a backend by itself.
 func standingOf(row *state.Pool, m member) Standing {
-	s := Standing{Backend: m.backend, Override: m.override, Weight: m.backend.Weight}
-	if m.override != nil && m.override.Weight > 0 {
+	s := Standing{
+		Backend: m.backend, Override: m.override,
+		Weight: m.backend.Weight, share: whole, MaxConnections: m.backend.MaxConnections,
+	}
+	if reweighed(m.override) {
 		s.Weight = m.override.Weight
 	}
 	if m.backend.Backup {
@@ -121,13 +133,14 @@ func standingOf(row *state.Pool, m member) Standing {
 	if m.ejection != nil && m.ejection.Address == m.backend.Address {
 		s.Ejection = m.ejection
 	}
+	s.advise(row, m)
 	s.class = s.classify()
 	return s
 }
 
 func (s *Standing) classify() class {
 	switch {
-	case s.Override != nil && s.Override.Mode != state.Ready:
+	case s.ordered(), s.withdrawn():
 		return ordered
 	case s.Status == state.Down:
 		return down
@@ -138,6 +151,9 @@ func (s *Standing) classify() class {
 	}
 	return well
 }
+
+// ordered reports whether an operator wants it to get nothing.
+func (s *Standing) ordered() bool { return s.Override != nil && s.Override.Mode != state.Ready }
 
 // decide gives a backend its place. chosen is what one must be to get anything,
 // primaries how many of the first tier are.
@@ -164,11 +180,15 @@ func (s *Standing) decide(row *state.Pool, chosen class, primaries int) {
 // self is how a backend stands by itself, in words.
 func (s *Standing) self(row *state.Pool) string {
 	switch {
-	case s.class == ordered:
+	case s.ordered():
 		return "ordered: " + s.Override.Mode.String()
+	case s.withdrawn():
+		return s.said()
 	case s.class == ejected:
 		return "ejected: " + s.Ejection.Reason
-	case s.class == down && s.Health != nil:
+	case s.class == down && s.Advice != nil && s.Advice.Down:
+		return "down: " + s.said()
+	case s.class == down:
 		return "down: " + s.Health.Reason
 	case s.class == unproven:
 		return "not probed yet"
@@ -192,7 +212,7 @@ func tiersOf(standings []Standing, order []int, places []*proxy.Backend, made *p
 		chosen[s.tier] = append(chosen[s.tier], balancer.Backend{
 			Name:           s.Backend.Name,
 			Weight:         s.Weight,
-			MaxConnections: int64(s.Backend.MaxConnections),
+			MaxConnections: int64(s.MaxConnections),
 			Ref:            at,
 			Load:           place.Load,
 		})

@@ -16,6 +16,7 @@ type member struct {
 	backend  *state.Backend
 	health   *state.Health   // nil: never probed
 	ejection *state.Ejection // nil: none
+	advice   *state.Advice   // nil: none
 	override *state.Override // nil: none
 }
 
@@ -25,9 +26,10 @@ func membersOf(v *state.View, pool string) []member {
 	var members []member
 	health := after(v.Healths(pool), func(h *state.Health) string { return h.Backend })
 	ejection := after(v.Ejections(pool), func(e *state.Ejection) string { return e.Backend })
+	advice := after(v.Advices(pool), func(a *state.Advice) string { return a.Backend })
 	override := after(v.Overrides(pool), func(o *state.Override) string { return o.Backend })
 	for b := range v.Backends(pool) {
-		members = append(members, member{b, health(b.Name), ejection(b.Name), override(b.Name)})
+		members = append(members, member{b, health(b.Name), ejection(b.Name), advice(b.Name), override(b.Name)})
 	}
 	return members
 }

@@ -17,11 +17,12 @@ const (
 	Backends  Table = "backends"
 	Healths   Table = "health"
 	Ejections Table = "ejections"
+	Advices   Table = "advice"
 	Overrides Table = "overrides"
 )
 
 // Tables is every table there is.
-var Tables = []Table{Listeners, Pools, Backends, Healths, Ejections, Overrides}
+var Tables = []Table{Listeners, Pools, Backends, Healths, Ejections, Advices, Overrides}
 
 const (
 	id       = "id"
@@ -34,6 +35,7 @@ var schema = &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{
 	string(Backends):  table(Backends, func(b *Backend) []string { return []string{b.Pool, b.Name, b.Source} }),
 	string(Healths):   table(Healths, func(h *Health) []string { return []string{h.Pool, h.Backend} }),
 	string(Ejections): table(Ejections, func(e *Ejection) []string { return []string{e.Pool, e.Backend} }),
+	string(Advices):   table(Advices, func(a *Advice) []string { return []string{a.Pool, a.Backend} }),
 	string(Overrides): table(Overrides, func(o *Override) []string { return []string{o.Pool, o.Backend} }),
 }}
 

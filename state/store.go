@@ -10,6 +10,7 @@
 //	backends   pool, name, source     each source its own rows; config is one
 //	health     pool, backend          health, on transitions only
 //	ejections  pool, backend          health, from what clients' connections show
+//	advice     pool, backend          health, from what the backends' agents say
 //	overrides  pool, backend          admin
 //
 // What the rows come to (which backend gets connections) is not decided here
@@ -53,9 +54,9 @@ func (v *View) Changed(t Table) <-chan struct{} {
 
 // Stamp stands for the backends of a pool and for all that is known of them:
 // between two views with the same stamp no row of them differs.
-type Stamp struct{ backends, healths, ejections, overrides <-chan struct{} }
+type Stamp struct{ backends, healths, ejections, advice, overrides <-chan struct{} }
 
-// Stamp costs four look-ups, however large the pool. Different stamps may
+// Stamp costs five look-ups, however large the pool. Different stamps may
 // mean the same rows.
 func (v *View) Stamp(pool string) Stamp {
 	// A node of the radix tree has its channel as long as nothing below it
@@ -65,7 +66,7 @@ func (v *View) Stamp(pool string) Stamp {
 		must(err)
 		return it.WatchCh()
 	}
-	return Stamp{watch(Backends), watch(Healths), watch(Ejections), watch(Overrides)}
+	return Stamp{watch(Backends), watch(Healths), watch(Ejections), watch(Advices), watch(Overrides)}
 }
 
 // Wait returns nil once a commit after this view has touched one of the
