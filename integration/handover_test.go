@@ -51,16 +51,21 @@ func (p *Process) TakenOver(from int) Line {
 // adminSocket.
 func (p *Process) Upgrade(binary string) (code int, said string) {
 	p.tb.Helper()
-	args := []string{"upgrade", "--config", p.config}
 	if binary != "" {
-		args = append(args, "--binary", binary)
+		return p.Command("upgrade", "--binary", binary)
 	}
-	c := exec.Command(os.Args[0], args...)
+	return p.Command("upgrade")
+}
+
+// Command runs a command of sluice for such a process.
+func (p *Process) Command(args ...string) (code int, said string) {
+	p.tb.Helper()
+	c := exec.Command(os.Args[0], append(args, "--config", p.config)...)
 	c.Env = append(os.Environ(), asVar+"=sluice", "GORACE=atexit_sleep_ms=0")
 	out, err := c.CombinedOutput()
 	var bad *exec.ExitError
 	if err != nil && !errors.As(err, &bad) {
-		p.tb.Fatalf("sluice upgrade: %v", err)
+		p.tb.Fatalf("sluice %s: %v", args[0], err)
 	}
 	return c.ProcessState.ExitCode(), string(out)
 }
@@ -232,29 +237,6 @@ func TestHandoverLeavesNoDescriptorBehind(t *testing.T) {
 		return now.Sockets == before.Sockets && now.Pipes <= before.Pipes && now.Others == before.Others
 	})
 	t.Logf("before %v, then %v", before, p.Usage())
-}
-
-func TestHandoverKeepsWhatIsKnownOfBackends(t *testing.T) {
-	peer := testnet.Start(t, "tcp4", testnet.Echo)
-	down := testnet.Refusing(t)
-	p := Sluice(t, Setup{
-		Backends: []string{peer.Address, down},
-		Health:   "type = \"tcp\"\ninterval = \"1m\"\njitter = 0\nfall = 1\nrise = 1",
-	}.TOML())
-	health := func(l Line) bool { return l.Part == "health" }
-	p.Say(patience, "one is up", func(l Line) bool { return health(l) && strings.Contains(l.Msg, " up: ") })
-	p.Say(patience, "one is down", func(l Line) bool { return health(l) && strings.Contains(l.Msg, " down: ") })
-	before := len(p.All(health))
-	time.Sleep(settled) // what has changed in the last milliseconds may be lost
-	p.KillWorker()
-	c := testnet.Dial(t, p.Front("web"))
-	_, err := testnet.Exchange(c, 1, 1000)
-	testnet.Must(t, "exchange", err)
-	c.Close()
-	time.Sleep(settled) // the first probes are back by then
-	if now := p.All(health); len(now) != before {
-		t.Errorf("a backend has changed: %s", now[before].Raw)
-	}
 }
 
 func TestACrashLoopEndsInACleanStart(t *testing.T) {
