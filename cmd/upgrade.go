@@ -148,9 +148,10 @@ func (p *process) ask(program int, args ...string) ([]byte, error) {
 // probed is what a program says of itself before it is run in the place of
 // another.
 type probed struct {
-	Version string `json:"version"`
-	Page    int    `json:"page"` // keeper.Version
-	Book    int    `json:"book"` // proxy.BookVersion
+	Version string   `json:"version"`
+	Page    int      `json:"page"`  // keeper.Version
+	Book    int      `json:"book"`  // proxy.BookVersion
+	Needs   []string `json:"needs"` // proxy.BookNeeds
 }
 
 // fits says why the program at path cannot go on with what this one has.
@@ -160,6 +161,9 @@ func (b *probed) fits(path string) error {
 		return fmt.Errorf("%s cannot take over from this version: its handover is of version %d, this one's of %d", path, b.Page, keeper.Version)
 	case b.Book != own:
 		return fmt.Errorf("%s cannot take over from this version: its connections are of version %d, this one's of %d", path, b.Book, own)
+	}
+	if lacks := proxy.BookLacks(b.Needs); len(lacks) > 0 {
+		return fmt.Errorf("%s cannot take over from this version: its connections need %s, which this one does not keep", path, strings.Join(lacks, ", "))
 	}
 	return nil
 }
@@ -173,7 +177,7 @@ func newProbeCommand() *cobra.Command {
 		Hidden:  true,
 		Args:    cobra.NoArgs,
 		RunE: work(func(c *cobra.Command, _ []string) error {
-			return json.NewEncoder(c.OutOrStdout()).Encode(probed{thisBuild().version, keeper.Version, proxy.BookVersion()})
+			return json.NewEncoder(c.OutOrStdout()).Encode(probed{thisBuild().version, keeper.Version, proxy.BookVersion(), proxy.BookNeeds()})
 		}),
 	}
 }

@@ -137,11 +137,19 @@ var failures = map[string]func(){
 //go:linkname bookVersion sluice/proxy.layoutVersion
 var bookVersion int
 
+// bookNeeds are the fields without which it can carry none.
+//
+//go:linkname bookNeeds sluice/proxy.essential
+var bookNeeds []string
+
 // failIfAsked fails in the way that the name of this binary says.
 func failIfAsked() {
 	path, _ := os.Executable()
-	if filepath.Base(path) == "another-book" {
+	switch filepath.Base(path) {
+	case "another-book":
 		bookVersion++
+	case "another-layout": // of the same version
+		bookNeeds = append(bookNeeds, "conn.down.carriage")
 	}
 	if fail := failures[filepath.Base(path)]; fail != nil && os.Getenv("SLUICE_ROLE") == "worker" {
 		fail()
@@ -199,12 +207,13 @@ func TestHandoverToWhatCannotGoOnIsRefused(t *testing.T) {
 	c := testnet.Dial(t, p.Front("web"))
 	defer c.Close()
 	for binary, why := range map[string]string{
-		binaryAs(t, "another-book"): "its connections are of version 2, this one's of 1",
-		text:                        "permission denied",
-		filepath.Dir(text):          "permission denied",
-		filepath.Dir(text) + "x":    "no such file",
-		"/bin/true":                 "is not sluice",
-		"/bin/false":                "does not say what it is",
+		binaryAs(t, "another-book"):   "its connections are of version 2, this one's of 1",
+		binaryAs(t, "another-layout"): "its connections need conn.down.carriage, which this one does not keep",
+		text:                          "permission denied",
+		filepath.Dir(text):            "permission denied",
+		filepath.Dir(text) + "x":      "no such file",
+		"/bin/true":                   "is not sluice",
+		"/bin/false":                  "does not say what it is",
 	} {
 		code, said := p.Upgrade(binary)
 		if code != 1 || !strings.Contains(said, why) {

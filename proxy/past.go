@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"unsafe"
 
 	"sluice/internal/sys"
@@ -225,6 +226,18 @@ func (p *Past) pipes() (n int) {
 		}
 	}
 	return n
+}
+
+// BookNeeds are the fields without which this program can carry no connection.
+func BookNeeds() []string { return slices.Clone(essential) }
+
+// BookLacks are those of fields that a book of this program has not.
+func BookLacks(fields []string) []string {
+	return slices.DeleteFunc(slices.Clone(fields), func(name string) bool {
+		section, path, _ := strings.Cut(name, ".")
+		_, has := theForm().Fields[section][path]
+		return has
+	})
 }
 
 // lacks is what conns cannot do without and this book has not.
