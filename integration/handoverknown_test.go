@@ -12,7 +12,7 @@ import (
 )
 
 // kept is what a process has written down of its backends, for the one after it.
-type kept struct{ Healths, Overrides []json.RawMessage }
+type kept struct{ Healths, Ejections, Overrides []json.RawMessage }
 
 // Kept reports whether the process has written down something that is as wanted. It may
 // not be in force yet; what was written before it is.
@@ -93,5 +93,30 @@ func TestHandoverKeepsWhatIsKnownOfBackends(t *testing.T) {
 	c.Close()
 	if now := p.All(health); len(now) != before {
 		t.Errorf("a backend has changed: %s", now[before].Raw)
+	}
+}
+
+// Who was taken out for what clients met stays out.
+func TestHandoverKeepsWhoIsEjected(t *testing.T) {
+	peer := testnet.Start(t, "tcp4", testnet.Echo)
+	p := Sluice(t, Setup{
+		Backends: []string{peer.Address, testnet.Refusing(t)},
+		Outlier:  "consecutive_failures = 1\neject_for = \"1h\"\nmax_ejected = 0.5",
+	}.TOML()+adminSocket(t))
+	ejected := func() bool {
+		code, said := p.Command("pools")
+		return code == 0 && strings.Contains(said, "ejected")
+	}
+	testnet.Eventually(t, patience, "the one that refuses is ejected", func() bool {
+		_, err := ask(t, p.Front("web"))
+		testnet.Must(t, "ask", err)
+		return ejected()
+	})
+	testnet.Eventually(t, patience, "it is written down", func() bool {
+		return p.Kept(func(k *kept) bool { return len(k.Ejections) == 1 })
+	})
+	p.KillWorker()
+	if !ejected() {
+		t.Error("it is not ejected any more")
 	}
 }
