@@ -3,8 +3,10 @@ package integration
 import (
 	"bufio"
 	"context"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,9 +27,8 @@ func askSocket(socket, path string) (*http.Response, bool) {
 	return r, err == nil
 }
 
-// counted are the counters of a scrape, by name and labels. CPU time is that of
-// threads, which die.
-func counted(socket string) map[string]float64 {
+// scraped is what a scrape gives, by name and labels.
+func scraped(socket string) map[string]float64 {
 	r, ok := askSocket(socket, "/metrics")
 	if !ok {
 		return nil
@@ -39,16 +40,21 @@ func counted(socket string) map[string]float64 {
 		if name == s.Text() {
 			name, value, _ = strings.Cut(s.Text(), " ")
 		}
-		family, _, _ := strings.Cut(name, "{")
-		if !strings.HasPrefix(name, "sluice_") || family == "sluice_worker_cpu_seconds_total" {
-			continue
-		}
-		for _, kind := range []string{"_total", "_bucket", "_count", "_sum"} {
-			if strings.HasSuffix(family, kind) {
-				all[name], _ = strconv.ParseFloat(value, 64)
-			}
+		if strings.HasPrefix(name, "sluice_") {
+			all[name], _ = strconv.ParseFloat(value, 64)
 		}
 	}
+	return all
+}
+
+// counted are the counters among them. CPU time is that of threads, which die.
+func counted(socket string) map[string]float64 {
+	all := scraped(socket)
+	maps.DeleteFunc(all, func(name string, _ float64) bool {
+		family, _, _ := strings.Cut(name, "{")
+		return family == "sluice_worker_cpu_seconds_total" ||
+			!slices.ContainsFunc([]string{"_total", "_bucket", "_count", "_sum"}, func(kind string) bool { return strings.HasSuffix(family, kind) })
+	})
 	return all
 }
 
