@@ -21,8 +21,8 @@ type card struct {
 	sent  uint16 // bytes of a PROXY header that the backend is sent before all else; 0: none yet
 	route uint16 // 1 + the number of the route that took it; 0: none did
 
+	lowWater uint32 // the low-water mark that the client's socket was asked for; 0: none
 	stage    stage
-	waiting  bool // the client's socket has a low-water mark
 	family   greeting.Family
 	nameSize uint8
 	alpnSize uint8

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"syscall"
 
 	"sluice/internal/sys"
 	"sluice/proxy/greeting"
@@ -41,7 +42,7 @@ func (w *worker) lookForHeader(slot uint32, c *conn, k *card, b []byte, ended bo
 	}
 	switch v {
 	case greeting.More:
-		w.await(c, k, need)
+		k.await(c, need)
 		return false
 	case greeting.Absent:
 		if w.live.listener(c.listener).Proxy == ProxyRequired {
@@ -58,7 +59,11 @@ func (w *worker) lookForHeader(slot uint32, c *conn, k *card, b []byte, ended bo
 	}
 	k.taken = uint32(g.Size)
 	if c.has(clientUnix) {
-		sys.Meter(int(c.client), g.Size)
+		if e := sys.Meter(int(c.client), g.Size); e != 0 {
+			c.blame(Internal, e)
+			w.close(slot, c, true)
+			return false
+		}
 		fault("header metered")
 	}
 	k.stage = taking
@@ -68,10 +73,7 @@ func (w *worker) lookForHeader(slot uint32, c *conn, k *card, b []byte, ended bo
 
 // takeHeader takes the n bytes that are left of a PROXY header from the client.
 func (w *worker) takeHeader(slot uint32, c *conn, k *card, n int) (again bool) {
-	if k.waiting {
-		sys.LowWater(int(c.client), 1)
-		k.waiting = false
-	}
+	k.awaitAny(c)
 	for n > 0 {
 		got, e := sys.Read(int(c.client), w.peek.room()[:n])
 		if e != 0 || got == 0 {
@@ -98,10 +100,10 @@ func headerLeft(c *conn, k *card) (n int, ok bool) {
 	n = int(k.taken)
 	if c.has(clientUnix) {
 		got, err := sys.Metered(int(c.client), n)
-		if err != nil { // no more
+		if err == syscall.ENODATA { // no more: all is taken
 			return 0, true
 		}
-		return n - got, true
+		return n - got, err == nil
 	}
 	got, err := taken(int(c.client))
 	return n - min(n, int(got)), err == nil

@@ -67,10 +67,7 @@ func (w *worker) afterHeader(slot uint32, c *conn, k *card) (looks bool) {
 
 // inspected goes on to a backend.
 func (w *worker) inspected(slot uint32, c *conn, k *card) {
-	if k.waiting {
-		sys.LowWater(int(c.client), 1)
-		k.waiting = false
-	}
+	k.awaitAny(c)
 	k.stage = inspected
 	fault("inspected")
 	c.phase = connecting
@@ -118,7 +115,7 @@ func (w *worker) lookForHello(slot uint32, c *conn, k *card, b []byte, ended boo
 	h := &w.peek.hello
 	switch v, need := h.Parse(b); {
 	case v == hello.More && !ended:
-		w.await(c, k, need)
+		k.await(c, need)
 		return
 	case v == hello.Found:
 		k.see(h)
@@ -133,10 +130,23 @@ func (w *worker) lookForHello(slot uint32, c *conn, k *card, b []byte, ended boo
 
 // await has an event come when n bytes are there. A unix socket has one whenever
 // there are more than before.
-func (w *worker) await(c *conn, k *card, n int) {
-	if !c.has(clientUnix) && n > 1 {
-		k.waiting = true
+//
+// What was asked for is not asked for again. The kernel gives less where half of the
+// socket's buffer is less, and tells of as much at once whenever it is asked: who finds
+// too little and asks again would do nothing else. It tells of what comes later as
+// it comes.
+func (k *card) await(c *conn, n int) {
+	if mark := uint32(n); !c.has(clientUnix) && n > 1 && k.lowWater != mark {
+		k.lowWater = mark
 		sys.LowWater(int(c.client), n)
+	}
+}
+
+// awaitAny takes await back.
+func (k *card) awaitAny(c *conn) {
+	if k.lowWater != 0 {
+		sys.LowWater(int(c.client), 1)
+		k.lowWater = 0
 	}
 }
 
@@ -163,6 +173,10 @@ func (w *worker) turnBack(slot uint32, c *conn, cause Cause) {
 // has come since.
 func (w *worker) resumeInspect(slot uint32, c *conn) {
 	k := w.slab.card(slot)
+	if !c.has(clientUnix) && k.stage < inspected {
+		k.lowWater = 1 // as far as is known: the process before may have noted it otherwise
+		k.awaitAny(c)
+	}
 	if c.has(clientUnix) && k.stage != taking {
 		sys.Unmeter(int(c.client)) // that it is taking was about to be noted, or that it has taken
 	}

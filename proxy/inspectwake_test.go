@@ -2,7 +2,11 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,6 +61,13 @@ func TestBytesOneByOneDoNotWakeTheWorker(t *testing.T) {
 	}
 }
 
+// turnsIn is how often workers turn in a while.
+func turnsIn(p *plane, while time.Duration) uint64 {
+	before := p.Turns()
+	time.Sleep(while)
+	return p.Turns() - before
+}
+
 // TestHalfAHelloInSmallSegmentsDoesNotSpin: when segments of a byte have filled the
 // kernel's buffer, it tells of less than what was asked for. That is looked at once.
 func TestHalfAHelloInSmallSegmentsDoesNotSpin(t *testing.T) {
@@ -70,11 +81,30 @@ func TestHalfAHelloInSmallSegmentsDoesNotSpin(t *testing.T) {
 		}
 		time.Sleep(20 * time.Microsecond) // else the kernel makes one of several
 	}
-	testnet.Eventually(t, 30*time.Second, "the worker has taken note of all", func() bool {
-		before := p.Turns()
-		time.Sleep(50 * time.Millisecond)
-		return p.Turns() == before
-	})
+	testnet.Eventually(t, 30*time.Second, "the worker has taken note of all", func() bool { return turnsIn(p, 50*time.Millisecond) == 0 })
+	conn.Write(hello[len(hello)-1:])
+	if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil {
+		t.Errorf("who has said all: %v", err)
+	}
+}
+
+// TestHalfAHelloInASmallBufferDoesNotSpin: the kernel tells of less than what was asked
+// for where the socket's buffer is small.
+func TestHalfAHelloInASmallBufferDoesNotSpin(t *testing.T) {
+	hello := testnet.HelloOf(t, &tls.Config{ServerName: "a.example.com", NextProtos: slices.Repeat([]string{strings.Repeat("x", 250)}, 80)})
+	p := newRouted(t, slowly, []Route{{SNI: []string{"*.example.com"}, Pool: poolOf("a", saying(t, "a"))}}, Nowhere())
+	for _, d := range p.live.Load().doors {
+		if d != nil {
+			testnet.Must(t, "a small buffer", syscall.SetsockoptInt(d.fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, len(hello)*7/8))
+		}
+	}
+	conn := p.dial()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	conn.Write(hello[:len(hello)-1])
+	testnet.Eventually(t, 30*time.Second, "all that fits has been passed on, and noted", func() bool { return turnsIn(p, 50*time.Millisecond) == 0 })
+	if turns := p.Turns(); turns > 200 {
+		t.Errorf("%d turns, want at most 200", turns)
+	}
 	conn.Write(hello[len(hello)-1:])
 	if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil {
 		t.Errorf("who has said all: %v", err)

@@ -213,7 +213,7 @@ var essential = []string{"conn.generation", "conn.client", "conn.backend", "conn
 	"conn.up.Flow.bits", "conn.up.Flow.pending", "conn.up.carrier", "conn.up.moved",
 	"conn.down.Flow.bits", "conn.down.Flow.pending", "conn.down.carrier", "conn.down.moved",
 	"pipe.r", "pipe.w",
-	"card.taken", "card.sent", "card.stage", "card.waiting", "card.family", "card.nameSize", "card.alpnSize", "card.tlvSize", "card.admitted",
+	"card.taken", "card.sent", "card.stage", "card.family", "card.nameSize", "card.alpnSize", "card.tlvSize", "card.admitted",
 	"card.source", "card.destination", "card.sourcePort", "card.destinationPort", "card.unique", "card.name", "card.alpn", "card.rest"}
 
 // pipes is how many pipes were open.

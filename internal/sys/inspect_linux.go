@@ -33,14 +33,5 @@ func Send(fd int, b []byte, more bool) (int, syscall.Errno) {
 
 // LowWater has a TCP socket count as readable only when n bytes wait in it, or its
 // end, or when it can take no more (SO_RCVLOWAT). If so many wait already, there is an
-// event.
-//
-// A socket that can take no more has an event whenever the option is set, even to
-// what it is. So it is not set then: who looks, finds too little and sets it again
-// would do nothing else.
-func LowWater(fd, n int) {
-	if is, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT); err == nil && is == n {
-		return
-	}
-	setInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n)
-}
+// event. The kernel makes n at most half of the socket's receive buffer.
+func LowWater(fd, n int) { setInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n) }

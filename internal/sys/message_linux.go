@@ -55,12 +55,17 @@ func Meter(fd, n int) syscall.Errno { return setInt(fd, unix.SOL_SOCKET, unix.SO
 // Unmeter ends that, and lets MSG_PEEK look at the first byte again.
 func Unmeter(fd int) { setInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, -1) }
 
-// Metered is how many bytes were read since Meter was told n. A socket that is not
-// metered is an error.
+// Metered is how many bytes were read since Meter was told n. ENODATA: the socket is
+// not metered. ERANGE: it was told something else.
 func Metered(fd, n int) (int, error) {
 	left, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF)
-	if err == nil && (left < 0 || left > n) {
-		err = unix.ERANGE
+	switch {
+	case err != nil:
+		return 0, err
+	case left == -1:
+		return 0, unix.ENODATA
+	case left < 0 || left > n:
+		return 0, unix.ERANGE
 	}
-	return n - left, err
+	return n - left, nil
 }
