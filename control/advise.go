@@ -6,10 +6,6 @@ import (
 	"sluice/state"
 )
 
-// whole is the share of its weight that a backend has unless its agent says
-// otherwise, in percent.
-const whole = 100
-
 // advise heeds what the backend's agent has said. What an operator has ordered
 // outranks it.
 func (s *Standing) advise(row *state.Pool, m member) {
@@ -43,22 +39,3 @@ func (s *Standing) withdrawn() bool {
 
 // said is what the agent has said, in words.
 func (s *Standing) said() string { return fmt.Sprintf("its agent says %q", s.Advice.Said) }
-
-// shares gives all of a pool a weight of which a percent can be had, as far as
-// weights go, and each its share of that.
-func shares(standings []Standing) {
-	most, same := 1, true
-	for i := range standings {
-		most = max(most, standings[i].Weight)
-		same = same && standings[i].share == whole
-	}
-	if same {
-		return
-	}
-	by := max(1, min(whole, maxWeight/most))
-	for i := range standings {
-		s := &standings[i]
-		s.Weight = max(1, min(maxWeight, s.Weight*by*s.share/whole))
-		s.share = whole
-	}
-}

@@ -13,8 +13,7 @@ import (
 // process, and when it is new, it has all at once.
 const tenths = 10
 
-// climb finds those that come back and those on their way, and gives them the
-// weight that they have now.
+// climb finds those that come back and those on their way.
 func (p *pool) climb(now time.Time, standings []Standing, order []int, old *pool) {
 	length := p.row.SlowStart
 	if length == 0 {
@@ -51,29 +50,7 @@ func (p *pool) climb(now time.Time, standings []Standing, order []int, old *pool
 		}
 		p.risen = risen
 	}
-	if p.risen != nil {
-		p.scale(now, standings, order)
-	}
 }
-
-// scale makes weights fine enough for tenths, as far as a weight can go.
-func (p *pool) scale(now time.Time, standings []Standing, order []int) {
-	most := 1
-	for i := range standings {
-		most = max(most, standings[i].Weight)
-	}
-	by := max(1, min(tenths, maxWeight/most))
-	for at := range standings {
-		s := &standings[at]
-		s.Weight *= by
-		if since := p.risen[order[at]]; !since.IsZero() {
-			s.Weight = max(1, s.Weight*step(now.Sub(since), p.row.SlowStart)/tenths)
-		}
-	}
-}
-
-// maxWeight is the largest that the balancer takes.
-const maxWeight = 65535
 
 // step is how many tenths of its weight a backend has after a while.
 func step(after, length time.Duration) int {

@@ -120,8 +120,8 @@ func compilePool(now time.Time, v *state.View, row *state.Pool, old *pool) (*poo
 	places, order := placesOf(members, old), inOrder(members)
 	standings := standingsOf(row, members, order)
 	p := &pool{row: row, stamp: stamp, members: members, places: places, panic: panicOf(standings), made: made}
-	shares(standings)
 	p.climb(now, standings, order, old)
+	p.weigh(now, standings, order)
 	tiers := tiersOf(standings, order, places, made)
 	if made.Balancer, err = balancer.NewPool(row.Policy, tiers...); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func Standings(v *state.View, pool string) []Standing {
 	all := standingsOf(row, members, inOrder(members))
 	for i := range all {
 		s := &all[i]
-		s.Weight = max(1, (s.Weight*s.share+whole/2)/whole)
+		s.Weight = s.shared(1)
 	}
 	return all
 }
