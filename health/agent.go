@@ -42,8 +42,8 @@ type agent struct {
 	agentSettings
 	says    state.Advice
 	end     context.CancelFunc
-	mute    bool   // it did not answer, and that has been said
-	strange string // what it said last that means nothing
+	mute    bool // it did not answer, and that has been said
+	strange bool // it says what means nothing, and that has been said
 }
 
 // agentSettings make another agent where they differ.
@@ -72,20 +72,19 @@ func (a *Agents) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
-		view := a.store.View()
-		a.follow(ctx, &running, view)
-		if view.Wait(ctx, state.Pools, state.Backends) != nil {
+		if a.follow(ctx, &running).Wait(ctx, state.Pools, state.Backends) != nil {
 			return
 		}
 	}
 }
 
 // follow makes the agents those of the backends that are there now, and deletes
-// the advice that is of none of them.
-func (a *Agents) follow(ctx context.Context, running *sync.WaitGroup, view *state.View) {
+// the advice that is of none of them. It returns what it has seen, which is not looked
+// at before nobody writes: an agent in the place of another goes on with its advice.
+func (a *Agents) follow(ctx context.Context, running *sync.WaitGroup) *state.View {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	was := a.agents
+	view, was := a.store.View(), a.agents
 	a.agents = make(map[key]*agent, len(was))
 	added := 0
 	for b := range view.AllBackends() {
@@ -117,22 +116,25 @@ func (a *Agents) follow(ctx context.Context, running *sync.WaitGroup, view *stat
 		g.end()
 	}
 	a.clear(view)
+	return view
 }
 
 // clear deletes the rows that nobody stands behind.
 func (a *Agents) clear(view *state.View) {
-	change := a.store.Change()
-	defer change.Abort()
-	stale := false
+	var stale []*state.Advice
 	for row := range view.AllAdvices() {
 		if g := a.agents[key{row.Pool, row.Backend}]; g == nil || g.address != row.Address || g.at != row.Agent {
-			change.DeleteAdvice(row.Pool, row.Backend)
-			stale = true
+			stale = append(stale, row)
 		}
 	}
-	if stale {
-		change.Commit()
+	if len(stale) == 0 {
+		return
 	}
+	change := a.store.Change()
+	for _, row := range stale {
+		change.DeleteAdvice(row.Pool, row.Backend)
+	}
+	change.Commit()
 }
 
 // attend asks one agent again and again, for the first time after first.
@@ -174,11 +176,10 @@ func (a *Agents) hear(g *agent, line string, err error) {
 	}
 	g.mute = false
 	now, strange := heed(g.says, line)
-	if words := strings.Join(strange, " "); words != g.strange {
-		if g.strange = words; words != "" {
-			a.log.Warn(fmt.Sprintf("%s: its agent says %q, which means nothing here", name, words), fields...)
-		}
+	if len(strange) > 0 && !g.strange {
+		a.log.Warn(fmt.Sprintf("%s: its agent says %q, which means nothing here", name, short(strings.Join(strange, " "))), fields...)
 	}
+	g.strange = len(strange) > 0
 	if now == g.says {
 		return
 	}

@@ -103,6 +103,7 @@ func TestAgentIsHeeded(t *testing.T) {
 			t.Error("a row was written though nothing has changed")
 		}
 		o.say(1, "drain wobbly")
+		o.say(1, "drain wobbling") // it has been said that it says such things
 		if a := o.advice("b1"); a == nil || a.Mode != state.Drain || a.Weight != 75 {
 			t.Errorf("advice %+v, want drain, and the weight of before", a)
 		}
