@@ -42,6 +42,7 @@ type pool struct {
 	members []member         // by name
 	places  []*proxy.Backend // of members, at the same index
 	panic   string           // why health is ignored; "" if it is not
+	empty   string           // why no backend can be had; "" if one can
 	out     []bool           // of members: get none, since they are ill or on an order
 	risen   []time.Time      // of members: begin slowly since then; nil if none does
 	next    time.Time        // one of those gets more; zero if none does
@@ -119,7 +120,7 @@ func compilePool(now time.Time, v *state.View, row *state.Pool, old *pool) (*poo
 	}
 	places, order := placesOf(members, old), inOrder(members)
 	standings := standingsOf(row, members, order)
-	p := &pool{row: row, stamp: stamp, members: members, places: places, panic: panicOf(standings), made: made}
+	p := &pool{row: row, stamp: stamp, members: members, places: places, panic: panicOf(standings), empty: emptyOf(standings), made: made}
 	p.climb(now, standings, order, old)
 	p.weigh(now, standings, order)
 	tiers := tiersOf(standings, order, places, made)

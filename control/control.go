@@ -81,10 +81,7 @@ func (c *Control) publish() *state.View {
 	}
 	c.fault = ""
 	if next != c.now {
-		c.plane.Publish(next.Table, nil)
-		c.cut(c.now, next)
-		c.tellPanic(c.now, next)
-		c.now = next
+		c.enforce(next, nil)
 	}
 	return view
 }
@@ -114,11 +111,17 @@ func (c *Control) Reload(cfg *config.Config) (Plan, error) {
 		return Plan{}, err
 	}
 	change.Commit()
-	c.plane.Publish(next.Table, opening)
+	c.enforce(next, opening)
+	return planOf(before, after), nil
+}
+
+// enforce puts a table into force, and tells what it means.
+func (c *Control) enforce(next *Compiled, o *proxy.Opening) {
+	c.plane.Publish(next.Table, o)
 	c.cut(c.now, next)
 	c.tellPanic(c.now, next)
+	c.tellEmpty(c.now, next)
 	c.now = next
-	return planOf(before, after), nil
 }
 
 // Check says what Reload would say of cfg, but for the sockets.
