@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -57,10 +56,7 @@ func TestOrdersAreObeyedAndOutliveReloadAndRestart(t *testing.T) {
 	write(2)
 	sluice("reload")
 	only("a is drained after a reload", "b")
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Fatalf("exit %d", code)
-	}
+	p.stop()
 	p = startProgram(t, "run", "--config", path)
 	p.logged("orders of before are in force again")
 	front = boundAt(t, p.logged("started"), "web")
@@ -109,10 +105,7 @@ func TestOrdersAreObeyedAndOutliveReloadAndRestart(t *testing.T) {
 			}
 		}
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestPoolsForPeople(t *testing.T) {

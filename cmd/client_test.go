@@ -89,10 +89,7 @@ func TestCommandsAskTheRunningProcess(t *testing.T) {
 		t.Errorf("upgrade over TCP without a token: exit %d, %q", code, stderr)
 	}
 
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
 		t.Errorf("the socket's file is left: %v", err)
 	}
@@ -237,10 +234,7 @@ func TestTakenDefaultIsAWarningAndNothingElse(t *testing.T) {
 	if got := p.logged("reload: ")["msg"]; got != "reload: admin: bind 127.0.0.1:9901: address already in use" {
 		t.Errorf("fault %q, want the address", got)
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestStatusForPeople(t *testing.T) {

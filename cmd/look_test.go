@@ -111,10 +111,7 @@ func TestCommandsThatLook(t *testing.T) {
 		}
 	}
 	_ = held.Close()
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestHistoryIsTold(t *testing.T) {

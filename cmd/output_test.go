@@ -106,8 +106,5 @@ func TestCheckSaysWhatAReloadWouldSayOfTheLog(t *testing.T) {
 	if code, _, stderr := runProgram("check", path); code != exitOK {
 		t.Errorf("a new file in a folder that is there: exit %d, %s", code, stderr)
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }

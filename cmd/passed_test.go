@@ -82,10 +82,7 @@ func TestSocketsOfSystemdAreListenedAt(t *testing.T) {
 			for _, c := range []net.Conn{c, again, u} {
 				_ = c.Close()
 			}
-			p.signal(syscall.SIGTERM)
-			if code := p.end(); code != exitOK {
-				t.Errorf("exit %d, want 0", code)
-			}
+			p.stop()
 			if _, err := os.Stat(unix); err != nil {
 				t.Errorf("the socket is systemd's to remove: %v", err)
 			}

@@ -123,6 +123,15 @@ func (p *program) end() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// stop has the process end as an operator does, which must succeed.
+func (p *program) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	if code := p.end(); code != exitOK {
+		p.t.Errorf("exit %d, want 0", code)
+	}
+}
+
 func writeConfig(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -72,10 +72,7 @@ func TestRunServesReloadsAndStops(t *testing.T) {
 
 	echoOnce(t, lives)
 	_ = lives.Close()
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 	stopped := regexp.MustCompile(`"msg":"stopped","reset":0,"accepted":2,"closed":\{"completed":2\},"bytes_up":48,"bytes_down":48,`)
 	if got := readFile(t, moved); !stopped.MatchString(got) {
 		t.Errorf("%q does not match %v", got, stopped)

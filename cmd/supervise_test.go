@@ -39,10 +39,7 @@ func TestOneProcessIsEnoughForWhoWantsNoMore(t *testing.T) {
 	if got := p.logged("upgrade: nothing has changed")["error"]; !strings.Contains(got.(string), "cannot hand its connections over") {
 		t.Errorf("an upgrade: %v", got)
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestTheMainProcessStaysWhenTheOtherDies(t *testing.T) {
@@ -63,10 +60,7 @@ func TestTheMainProcessStaysWhenTheOtherDies(t *testing.T) {
 			p.signal(syscall.SIGHUP)
 			p.logged("reloaded")
 			_ = c.Close()
-			p.signal(syscall.SIGTERM)
-			if code := p.end(); code != exitOK {
-				t.Errorf("exit %d, want 0", code)
-			}
+			p.stop()
 		})
 	}
 }
@@ -78,10 +72,7 @@ func TestQuitIsSurvivedAndLeavesTheGoroutines(t *testing.T) {
 	if why := p.logged("took over")["msg"]; why != "took over: it ended with 2, as a panic or a fatal error of the runtime does" {
 		t.Errorf("%v", why)
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestAKilledKeeperIsReplaced(t *testing.T) {
@@ -91,10 +82,7 @@ func TestAKilledKeeperIsReplaced(t *testing.T) {
 	testnet.Eventually(t, patience, "another keeper", func() bool { return keeperOf(t, p.cmd.Process.Pid) != 0 })
 	testnet.Must(t, "kill", syscall.Kill(workerOf(line), syscall.SIGKILL))
 	p.logged("took over")
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 // keeperOf is the process id of the keeper among the children of a process, 0 if
@@ -122,10 +110,7 @@ func TestASignalToTheWorkerProcessIsIgnored(t *testing.T) {
 	if got := p.logged("a signal was ignored"); got["pid"] != line["pid"] || got["signal"] != "terminated" {
 		t.Errorf("%v", got)
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestWithoutItsMainProcessTheOtherStops(t *testing.T) {
@@ -230,8 +215,5 @@ func TestAHungWorkerProcessIsSurvived(t *testing.T) {
 	s.told(t, p, "STATUS=serving; handover 1, 1 connection carried")
 	s.told(t, p, "WATCHDOG=1")
 	_ = c.Close()
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }

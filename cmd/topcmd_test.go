@@ -3,7 +3,6 @@ package cmd
 import (
 	"encoding/json"
 	"strings"
-	"syscall"
 	"testing"
 
 	"sluice/admin"
@@ -27,10 +26,7 @@ func TestTopPrintsDocuments(t *testing.T) {
 			t.Errorf("got %+v", d)
 		}
 	}
-	p.signal(syscall.SIGTERM)
-	if code := p.end(); code != exitOK {
-		t.Errorf("exit %d, want 0", code)
-	}
+	p.stop()
 }
 
 func TestTopSaysWhatItNeeds(t *testing.T) {

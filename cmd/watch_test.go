@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -77,10 +76,7 @@ func TestChangedFileIsReloaded(t *testing.T) {
 					t.Errorf("change %d: %q, want %q", i, got, tt.want[i])
 				}
 			}
-			p.signal(syscall.SIGTERM)
-			if code := p.end(); code != exitOK {
-				t.Errorf("exit %d, want 0", code)
-			}
+			p.stop()
 		})
 	}
 }
