@@ -36,7 +36,8 @@ type Connection struct {
 	BytesUp     uint64  `json:"bytes_up"`
 	BytesDown   uint64  `json:"bytes_down"`
 	Retries     int     `json:"retries"`
-	Relay       string  `json:"relay"` // splice or copy
+	Relay       string  `json:"relay"`     // splice or copy
+	Multipath   bool    `json:"multipath"` // the client speaks MPTCP
 }
 
 // The pages of a listing.
@@ -166,7 +167,7 @@ func connectionOf(c *proxy.Conn) Connection {
 	v := Connection{
 		ID: c.ID.String(), Listener: c.Listener.Name, Pool: c.Pool.Name, Client: clientName(c.Client), Peer: clientName(c.Peer), SNI: c.SNI, Route: c.Route, Phase: c.Phase,
 		AgeSeconds: c.Age.Seconds(), IdleSeconds: c.Idle.Seconds(),
-		BytesUp: c.Up, BytesDown: c.Down, Retries: c.Retries, Relay: "splice",
+		BytesUp: c.Up, BytesDown: c.Down, Retries: c.Retries, Relay: "splice", Multipath: c.Multipath,
 	}
 	if c.Backend != nil {
 		v.Backend = c.Backend.Name

@@ -29,7 +29,7 @@ func fourConns() []proxy.Conn {
 	return []proxy.Conn{
 		{ID: proxy.ConnID{Slot: 1, Generation: 1}, Listener: web, Pool: p, Backend: b1, Client: client("10.0.0.1:1"), Phase: "relaying", Age: 4 * time.Second, Idle: 1, Up: 1, Down: 50},
 		{ID: proxy.ConnID{Slot: 2, Generation: 2}, Listener: web, Pool: p, Client: client("10.0.1.1:2"), Phase: "connecting", Age: 3 * time.Second, Idle: 4},
-		{ID: proxy.ConnID{Worker: 1, Slot: 1, Generation: 3}, Listener: api, Pool: q, Backend: b2, Client: client("[2001:db8::1]:3"), Phase: "relaying", Age: 2 * time.Second, Idle: 3, Up: 9, Copied: true},
+		{ID: proxy.ConnID{Worker: 1, Slot: 1, Generation: 3}, Listener: api, Pool: q, Backend: b2, Client: client("[2001:db8::1]:3"), Phase: "relaying", Age: 2 * time.Second, Idle: 3, Up: 9, Copied: true, Multipath: true},
 		{ID: proxy.ConnID{Worker: 1, Slot: 4, Generation: 4}, Listener: api, Pool: q, Backend: b1, Phase: "breaking", Age: time.Second, Idle: 2, Up: 5, Down: 5, Retries: 2},
 	}
 }
@@ -75,8 +75,8 @@ func TestConnectionsAreFilteredSortedAndPaged(t *testing.T) {
 	}
 	got := get[Connections](t, at, "/v1/connections?pool=api&sort=-age").Connections
 	want := []Connection{
-		{"1-1-3", "api", "api", "b2", "[2001:db8::1]:3", "unix", "", 0, "relaying", 2, 3e-9, 9, 0, 0, "copy"},
-		{"1-4-4", "api", "api", "b1", "unix", "unix", "", 0, "breaking", 1, 2e-9, 5, 5, 2, "splice"},
+		{"1-1-3", "api", "api", "b2", "[2001:db8::1]:3", "unix", "", 0, "relaying", 2, 3e-9, 9, 0, 0, "copy", true},
+		{"1-4-4", "api", "api", "b1", "unix", "unix", "", 0, "breaking", 1, 2e-9, 5, 5, 2, "splice", false},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -74,7 +74,7 @@ func sameListener(a, b Listener) bool {
 	if !slices.Equal(a.Bound, b.Bound) {
 		return false
 	}
-	return a.Pool == b.Pool && a.Relay == b.Relay && a.MaxConnections == b.MaxConnections && a.Paused == b.Paused
+	return a.Pool == b.Pool && a.Relay == b.Relay && a.MaxConnections == b.MaxConnections && a.Paused == b.Paused && a.Multipath == b.Multipath
 }
 
 func sameBackend(a, b Backend) bool {

@@ -23,6 +23,7 @@ type Listener struct {
 	Connections    int64    `json:"connections"`
 	MaxConnections int      `json:"max_connections"` // 0: no limit of its own
 	Paused         bool     `json:"paused"`          // a limit is reached, clients wait in the backlog
+	Multipath      bool     `json:"multipath"`       // clients can come by MPTCP
 }
 
 func (s *Server) listListeners(w http.ResponseWriter, _ *http.Request) error {
@@ -36,7 +37,7 @@ func (s *Server) listeners() []Listener {
 	for _, l := range s.config().Listeners {
 		v := Listener{
 			Name: l.Name, Bound: []string{}, Pool: l.Pool, Relay: l.Relay, MaxConnections: l.MaxConnections,
-			Connections: counts[l.Name].Active, Paused: counts[l.Name].Paused,
+			Connections: counts[l.Name].Active, Paused: counts[l.Name].Paused, Multipath: counts[l.Name].Multipath,
 		}
 		for _, a := range s.data.Bound(l.Name) {
 			v.Bound = append(v.Bound, a.String())

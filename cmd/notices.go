@@ -129,6 +129,8 @@ func (t *notices) emit(n proxy.Notice, count uint64, times int) {
 		t.log.Warn("access records were lost: they came faster than they could be logged", f...)
 	case proxy.NoticePipeLimit:
 		t.log.Warn("no pipe is to be had: bytes of slow readers are copied until one is free", f...)
+	case proxy.NoticeNoMPTCP:
+		t.log.Warn("no MPTCP: the kernel refuses it (see sysctl net.mptcp.enabled), clients are served by TCP alone", f...)
 	default:
 		t.log.Warn("notice of an unknown kind", append(f, zap.Uint8("kind", uint8(n.Kind)))...)
 	}

@@ -72,6 +72,7 @@ func (p *process) logStop(reset int) {
 		zap.Uint64("tlvs_dropped", s.TLVsDropped),
 		zap.Uint64("not_tls", s.NotTLS),
 		zap.Uint64("no_sni", s.NoName),
+		zap.Uint64("multipath", s.Multipath),
 		zap.Uint64("records_dropped", s.Dropped),
 		zap.Stringer("uptime", time.Since(p.began).Round(time.Millisecond)))
 }

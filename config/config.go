@@ -77,6 +77,7 @@ type Listener struct {
 	Backlog          int           `toml:"backlog"`
 	Transparent      bool          `toml:"transparent"`
 	FreeBind         bool          `toml:"freebind"`
+	Multipath        bool          `toml:"multipath"`
 	Mark             uint32        `toml:"mark"`
 	Interface        string        `toml:"interface"` // "": any
 	NoDelay          bool          `toml:"no_delay"`

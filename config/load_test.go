@@ -123,6 +123,10 @@ func TestEveryLandedKeyArrives(t *testing.T) {
 		t.Error("the fallback file has no stamp")
 	}
 	got.Listeners[0].FallbackStamp = ""
+	if len(got.Listeners) != 2 || !got.Listeners[1].Multipath || got.Listeners[0].Multipath {
+		t.Error("multipath did not arrive where it was asked for")
+	}
+	got.Listeners = got.Listeners[:1]
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}

@@ -114,15 +114,18 @@ var listenerTable = &table{keys: []key{
 	{name: "freebind", is: boolean(), def: `false`, doc: "IP_FREEBIND: bind to an address that may come later"},
 	{name: "mark", is: integer(0, 1<<32-1), def: `0`, doc: "SO_MARK"},
 	{name: "interface", is: interfaceName(), def: `""`, doc: `SO_BINDTODEVICE; "eth0": clients come by it alone`},
-	{name: "multipath", is: boolean(), def: `false`, later: true, doc: "MPTCP, falling back to TCP"},
+	{name: "multipath", is: boolean(), def: `false`, doc: "MPTCP for the clients that speak it; where the kernel has none, TCP alone"},
 	{name: "routes", is: list{item: routeTable, of: "tables [[listeners.NAME.routes]]"}, doc: "example; the first that fits is taken; read from the peeked ClientHello, never consumed"},
 }, finish: func(r *reader, n *node, v any) {
 	l := v.(*Listener)
 	if l.ProxyProtocol != "off" && len(l.ProxyProtocolFrom) == 0 && slices.ContainsFunc(l.Bind, func(a Address) bool { return a.Unix == "" }) {
 		n.keys["proxy_protocol"].fault(&r.faults, "found %s, and nobody is believed; expected a proxy_protocol_from", n.keys["proxy_protocol"])
 	}
+	if key := n.keys["user_timeout"]; l.Multipath && l.UserTimeout != 0 {
+		key.fault(&r.faults, "found %s, and the kernel has no such timeout for MPTCP, which multipath asks for; expected keepalive, or idle_timeout, to find out who is gone", key)
+	}
 	if slices.ContainsFunc(l.Bind, func(a Address) bool { return a.Socket != "" }) {
-		set := map[string]bool{"transparent": l.Transparent, "freebind": l.FreeBind, "mark": l.Mark != 0, "interface": l.Interface != ""}
+		set := map[string]bool{"transparent": l.Transparent, "freebind": l.FreeBind, "mark": l.Mark != 0, "interface": l.Interface != "", "multipath": l.Multipath}
 		for _, name := range slices.Sorted(maps.Keys(set)) {
 			if key := n.keys[name]; set[name] {
 				key.fault(&r.faults, "found %s, and a socket that systemd passes is bound already; set it in the socket's unit", key)

@@ -43,7 +43,7 @@ func proxyListener(row *state.Listener, p *proxy.Pool) (*proxy.Listener, error) 
 		IdleTimeout:      row.IdleTimeout,
 		HalfCloseTimeout: row.HalfCloseTimeout,
 		InspectTimeout:   row.InspectTimeout,
-		Reach:            proxy.Reach{Transparent: row.Transparent, FreeBind: row.FreeBind, Mark: row.Mark, Interface: row.Interface},
+		Reach:            proxy.Reach{Transparent: row.Transparent, FreeBind: row.FreeBind, Mark: row.Mark, Interface: row.Interface, Multipath: row.Multipath},
 		Rate:             guard.NewRate(row.ConnectionRate.Count, row.ConnectionRate.Per),
 		PerSource: guard.Limits{
 			Most: int64(row.MaxPerSource),

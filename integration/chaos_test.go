@@ -64,7 +64,7 @@ func (p plan) pause() {
 func (p plan) send(c testnet.Conn) error {
 	buf := make([]byte, 200_000)
 	urgentAt := int64(-1)
-	if _, ok := c.(*net.TCPConn); ok && p.urgent && p.sends > 0 {
+	if _, ok := c.(*net.TCPConn); ok && !testnet.Multipath(c) && p.urgent && p.sends > 0 {
 		// One at most: a second that comes before the first was taken makes the
 		// first an ordinary byte, over a direct connection too.
 		urgentAt = p.Int64N(p.sends)

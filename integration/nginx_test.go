@@ -40,7 +40,7 @@ func TestNginx(t *testing.T) {
 	download := filepath.Join(root, "download")
 	testnet.Must(t, "write a large file", writeStream(download, 9, large()))
 
-	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.client != "unix" }, func(t *testing.T, p Path) {
+	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.ByProgram() }, func(t *testing.T, p Path) {
 		front, proxy := p.To(t, nil, address)
 		url := "http://" + front
 

@@ -30,7 +30,7 @@ func TestPostgreSQL(t *testing.T) {
 	if testnet.All() {
 		rows = 1_000_000
 	}
-	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.client != "unix" }, func(t *testing.T, p Path) {
+	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.ByProgram() }, func(t *testing.T, p Path) {
 		front, _ := p.To(t, nil, address)
 		psql := func(t *testing.T, at, sql string) string {
 			h, p, _ := net.SplitHostPort(at)

@@ -19,7 +19,7 @@ func TestRedis(t *testing.T) {
 		return strings.TrimSpace(Output(t, tools[2], append([]string{"-h", h, "-p", p}, args...)...))
 	}
 
-	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.client != "unix" }, func(t *testing.T, p Path) {
+	overPaths(t, func(p Path) bool { return p.server == "tcp4" && p.ByProgram() }, func(t *testing.T, p Path) {
 		front, _ := p.To(t, nil, address)
 		host, port, _ := net.SplitHostPort(front)
 		bench := func(t *testing.T, args ...string) {

@@ -64,7 +64,7 @@ backends = [%s]
 // Path is a way from a client to a backend.
 type Path struct {
 	Name           string
-	client, server string // networks: tcp4, tcp6, unix
+	client, server string // networks: tcp4, tcp6, unix; of the client also mptcp
 	relay          string // "" is a direct connection
 }
 
@@ -77,12 +77,17 @@ var paths = []Path{
 	{"splice/unix", "unix", "unix", "splice"},
 	{"splice/unix to tcp", "unix", "tcp4", "splice"},
 	{"splice/tcp to unix", "tcp4", "unix", "splice"},
+	{"splice/mptcp", "mptcp", "tcp4", "splice"},
 	{"copy", "tcp4", "tcp4", "copy"},
+	{"copy/mptcp", "mptcp", "tcp4", "copy"},
 	{"copy/unix", "unix", "unix", "copy"},
 }
 
 // Direct reports whether there is no sluice on the path.
 func (p Path) Direct() bool { return p.relay == "" }
+
+// ByProgram reports whether any program can be a client: one of TCP.
+func (p Path) ByProgram() bool { return p.client != "unix" && p.client != "mptcp" }
 
 // TCP reports whether both its ends are TCP.
 func (p Path) TCP() bool { return p.server != "unix" && p.client != "unix" }
@@ -129,7 +134,13 @@ func (p Path) To(tb testing.TB, s *Setup, backends ...string) (front string, pro
 	setup.Bind = []string{p.bind(tb)}
 	setup.Relay = p.relay
 	setup.Backends = backends
+	if p.client == "mptcp" {
+		setup.Listener += "\nmultipath = true"
+	}
 	proxy = Sluice(tb, setup.TOML())
+	if p.client == "mptcp" {
+		return testnet.ByMultipath(proxy.Front("web")), proxy
+	}
 	return proxy.Front("web"), proxy
 }
 

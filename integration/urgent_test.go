@@ -8,11 +8,16 @@ import (
 	"sluice/internal/testnet"
 )
 
+// overUrgent runs a test over every path that has urgent bytes: MPTCP has none.
+func overUrgent(t *testing.T, f func(t *testing.T, p Path)) {
+	overPaths(t, func(p Path) bool { return p.TCP() && p.client != "mptcp" }, f)
+}
+
 // An urgent byte is not in the stream of who does not ask for it. Over a
 // direct connection nobody who reads in the ordinary way sees it, and the
 // bytes around it arrive.
 func TestUrgentByteNeitherEndsNorCorruptsAStream(t *testing.T) {
-	overTCP(t, func(t *testing.T, p Path) {
+	overUrgent(t, func(t *testing.T, p Path) {
 		const half = 300_000
 		halves := func(c testnet.Conn) error {
 			buf := make([]byte, 2*half)
@@ -56,7 +61,7 @@ func TestUrgentByteNeitherEndsNorCorruptsAStream(t *testing.T) {
 }
 
 func TestUrgentByteArrivesAsUrgent(t *testing.T) {
-	overTCP(t, func(t *testing.T, p Path) {
+	overUrgent(t, func(t *testing.T, p Path) {
 		ends := make(chan testnet.Conn, 1)
 		front, _, _ := p.Serve(t, func(ctx context.Context, c testnet.Conn) {
 			ends <- c
@@ -90,7 +95,7 @@ func TestUrgentByteArrivesAsUrgent(t *testing.T) {
 }
 
 func TestUrgentByteAtTheVeryEndOrAlone(t *testing.T) {
-	overTCP(t, func(t *testing.T, p Path) {
+	overUrgent(t, func(t *testing.T, p Path) {
 		for _, n := range []int64{0, 1, 1000} {
 			got := make(chan error, 1)
 			front, _, _ := p.Serve(t, func(_ context.Context, c testnet.Conn) {

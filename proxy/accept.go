@@ -104,6 +104,7 @@ func (w *worker) take(d *door, l *listenerSlot) syscall.Errno {
 		return e
 	}
 	fault("accepted")
+	w.byMultipath = d.multipath && sys.Multipath(fd)
 	w.enter(fd, l)
 	return 0
 }
@@ -144,8 +145,8 @@ func (w *worker) dismiss(l *listenerSlot) {
 	}
 }
 
-// begin makes a conn of an accepted socket. w.client says whose it is, and
-// counted in which table of sources it is.
+// begin makes a conn of an accepted socket. w.client says whose it is,
+// w.byMultipath what it speaks, and counted in which table of sources it is.
 func (w *worker) begin(fd int, l *listenerSlot, counted uint8) {
 	slot, c, generation := w.slab.take()
 	w.load.Store(int32(w.slab.live))
@@ -157,6 +158,10 @@ func (w *worker) begin(fd int, l *listenerSlot, counted uint8) {
 	c.setClient(&w.client)
 	if l.Relay == Copy {
 		c.flags |= copied
+	}
+	if w.byMultipath {
+		c.flags |= clientMPTCP
+		w.count.multipath.add(1)
 	}
 	c.phase = connecting
 	if l.inspects() {

@@ -26,6 +26,7 @@ func (w *worker) arrive() {
 	}
 	for _, o := range w.orphans {
 		w.client, _ = sys.PeerAddr(o.fd)
+		w.byMultipath = sys.Multipath(o.fd)
 		w.enter(o.fd, o.owner)
 	}
 	w.orphans = nil
@@ -175,6 +176,10 @@ func (w *worker) noteHungUp() {
 		s := c.upSide()
 		if fd != s.source {
 			s = c.downSide()
+		}
+		if fd == int(c.client) && c.has(clientMPTCP) {
+			w.noteMultipathHungUp(c)
+			continue
 		}
 		f, e := sys.TCP(fd)
 		if e != 0 || f.State != sys.Closed || s.Ended() || s.AtMark() || c.has(s.sourceBroken) {

@@ -25,6 +25,8 @@ type ListenerCount struct {
 	Active int64
 	Paused bool // some worker does not accept there for the time being
 
+	Multipath bool // some of its sockets take MPTCP
+
 	// Of its table of sources, see guard.Sources.
 	Forgotten, Uncounted uint64
 }
@@ -32,9 +34,10 @@ type ListenerCount struct {
 // Listening are the listeners of the table in force, by name.
 func (s *Server) Listening() map[string]ListenerCount {
 	all := make(map[string]ListenerCount)
-	for _, l := range s.live.Load().listeners {
+	in := s.live.Load()
+	for _, l := range in.listeners {
 		if l != nil && l.retired == 0 {
-			count := ListenerCount{Active: l.active.Load(), Paused: l.paused.Load() > 0}
+			count := ListenerCount{Active: l.active.Load(), Paused: l.paused.Load() > 0, Multipath: in.takesMPTCP(l)}
 			if l.sources != nil {
 				count.Forgotten, count.Uncounted = l.sources.Forgotten(), l.sources.Uncounted()
 			}
@@ -74,6 +77,8 @@ type Conn struct {
 	Up, Down uint64        // bytes delivered so far
 	Retries  int
 	Copied   bool // relayed by read and write
+
+	Multipath bool // its client speaks MPTCP
 }
 
 // Conns are the live connections, each as its worker saw it in its turn. It is
@@ -101,7 +106,7 @@ func (w *worker) describe(slot uint32, c *conn) Conn {
 		Phase: phaseNames[c.phase],
 		Age:   time.Duration(w.now - c.accepted), Idle: time.Duration(w.now - c.lastMove),
 		Up: c.up.moved, Down: c.down.moved,
-		Retries: int(c.retries), Copied: c.has(copied),
+		Retries: int(c.retries), Copied: c.has(copied), Multipath: c.has(clientMPTCP),
 	}
 	if c.has(carded) {
 		k := w.slab.card(slot)

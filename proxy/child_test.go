@@ -23,6 +23,7 @@ type orders struct {
 	Relay    Relay
 	Backends []string
 	NoMeter  bool   // as on a kernel that does not meter TCP sockets
+	MPTCP    bool   // the client speaks it, and the listener takes it
 	Header   bool   // the listener wants a PROXY header
 	Edge     bool   // and a ClientHello, and the backend gets a header
 	Deny     bool   // the listener lets nobody in
@@ -115,6 +116,7 @@ func (o *orders) serve(record func(*Record)) (*Server, error) {
 // failed.
 func (o *orders) change(l *Listener, p *Pool) {
 	l.Relay = o.Relay
+	l.Reach.Multipath = o.MPTCP
 	if o.Unix != "" {
 		l.Bind = append(l.Bind, Address{Unix: o.Unix})
 	}

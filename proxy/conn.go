@@ -121,12 +121,13 @@ const (
 	carded                           // its card says more
 	inPool                           // counted toward its pool's limit
 	fellBack                         // it gets the fallback file, or got it
+	clientMPTCP                      // the client speaks MPTCP
 )
 
 // flagNames are the flags, lowest first.
 var flagNames = [...]string{"queued", "inDoubt", "copied", "hasAddress", "clientOut", "backendOut", "backendNoDelay", "backendKept",
 	"backendWrote", "clientUnix", "backendUnix", "clientReset", "backendReset", "upBuffered", "downBuffered", "dialLater",
-	"hopping", "resetting", "carded", "inPool", "fellBack"}
+	"hopping", "resetting", "carded", "inPool", "fellBack", "clientMPTCP"}
 
 func (c *conn) has(f flags) bool { return c.flags&f != 0 }
 

@@ -21,10 +21,14 @@ type door struct {
 	id uint32
 	doorKey
 	fd      int
-	holders atomic.Int32  // workers that accept here; the last one closes it
-	inode   uint64        // of a unix socket: what to remove
-	last    *listenerSlot // who accepted here when the door left the table
-	gone    chan struct{} // closed when the socket is
+	holders atomic.Int32 // workers that accept here; the last one closes it
+
+	multipath bool          // it takes MPTCP
+	noMPTCP   syscall.Errno // why it does not, though it should: to be told
+
+	inode uint64        // of a unix socket: what to remove
+	last  *listenerSlot // who accepted here when the door left the table
+	gone  chan struct{} // closed when the socket is
 }
 
 // doorKey tells doors apart: a socket is kept over a reload if all of this stays
@@ -126,7 +130,11 @@ func newDoor(l *Listener, key doorKey, rivals []*door) (*door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &door{doorKey: key, fd: fd, inode: key.address.inode(), gone: make(chan struct{})}, nil
+	d := &door{doorKey: key, fd: fd, inode: key.address.inode(), gone: make(chan struct{})}
+	if d.multipath = sys.Multipath(fd); key.reach.Multipath && !d.multipath {
+		d.noMPTCP = whyNoMPTCP(key.address)
+	}
+	return d, nil
 }
 
 // inodeOf is what is at a path, 0 for nothing.
@@ -165,11 +173,11 @@ func (k doorKey) listen(l *Listener, share bool) (int, error) {
 	} else {
 		address = sys.TCPAddr(a.TCP)
 	}
-	fd, e := sys.Socket(address.Family())
+	fd, e := k.reach.socket(address.Family())
 	if e == syscall.EAFNOSUPPORT && a.isIPv6Any() && !k.only6 {
 		// A kernel without IPv6: every address there is is an IPv4 one.
 		address = sys.TCPAddr(netip.AddrPortFrom(netip.IPv4Unspecified(), a.TCP.Port()))
-		fd, e = sys.Socket(address.Family())
+		fd, e = k.reach.socket(address.Family())
 	}
 	if e != 0 {
 		return -1, fmt.Errorf("socket: %w", e)

@@ -80,7 +80,7 @@ func (w *worker) send(slot uint32, c *conn) {
 			sys.EpollMod(w.ep, int(c.client), sys.In|sys.Out|sys.RdHup|sys.Pri|sys.Edge, slot, c.generation)
 		}
 		w.armDeadline(slot, c)
-		if sys.Unread(int(c.client)) > 0 { // a client that sends first would never read
+		if c.unread() > 0 { // a client that sends first would never read
 			w.later(slot, c)
 		}
 	default:
@@ -159,7 +159,7 @@ func (w *worker) fallbackEvent(slot uint32, c *conn, events uint32) {
 	switch {
 	case ended, events&sys.Hup != 0:
 		w.close(slot, c, false) // a FIN of ours that is not acknowledged yet stays with the kernel
-	case events&sys.In != 0 && sys.Unread(int(c.client)) > 0:
+	case events&sys.In != 0 && c.unread() > 0:
 		w.later(slot, c)
 	}
 }

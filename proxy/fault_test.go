@@ -112,6 +112,25 @@ func TestFaultAtEveryMoment(t *testing.T) {
 	}
 }
 
+// The same for clients that speak MPTCP, which have no urgent bytes.
+func TestFaultByMPTCP(t *testing.T) {
+	for _, m := range moments {
+		if m.reset || m.want.Up == faultBytes+1 {
+			continue
+		}
+		for _, relay := range m.relays {
+			backends := m.backends(t)
+			t.Run(fmt.Sprintf("%s/%d/%.5s", m.name, relay, backends[0]), func(t *testing.T) {
+				l := newLine(t, orders{Workers: 1, Relay: relay, Backends: backends, MPTCP: true}, m.name)
+				talked := l.talk(m.talk)
+				l.stopped()
+				carried := l.succeed("")
+				m.judge(t, l, carried, talked)
+			})
+		}
+	}
+}
+
 // Where the kernel does not meter a TCP socket, TCP's own counts say what was read.
 func TestFaultWithoutMeters(t *testing.T) {
 	for _, name := range []string{"read", "read:6", "read counted:3", "written:6"} {
@@ -132,7 +151,9 @@ func (l *line) talk(talk func(net.Conn) error) <-chan error {
 	if l.orders.Unix != "" {
 		network, address = "unix", l.orders.Unix
 	}
-	c, err := net.Dial(network, address)
+	var d net.Dialer
+	d.SetMultipathTCP(l.orders.MPTCP)
+	c, err := d.Dial(network, address)
 	testnet.Must(l.t, "dial", err)
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	l.t.Cleanup(func() { c.Close() })
@@ -166,14 +187,18 @@ func (m *moment) judge(t *testing.T, l *line, carried Carried, talked <-chan err
 // A client that has gone away before a backend is connected is not taken for one
 // that has finished.
 func TestFaultWhenTheClientAborts(t *testing.T) {
-	l := newLine(t, orders{Workers: 1, Backends: []string{testnet.Silent(t)}}, "client aborted")
-	talked := l.talk(func(c net.Conn) error {
-		testnet.Eventually(t, 30*time.Second, "it connects", func() bool { return l.stats().Active == 1 })
-		return errors.Join(c.(*net.TCPConn).SetLinger(0), c.Close())
-	})
-	l.stopped()
-	carried := l.succeed("")
-	(&moment{want: Record{Cause: ClientAborted}}).judge(t, l, carried, talked)
+	for _, mptcp := range []bool{false, true} {
+		t.Run(fmt.Sprint(mptcp), func(t *testing.T) {
+			l := newLine(t, orders{Workers: 1, Backends: []string{testnet.Silent(t)}, MPTCP: mptcp}, "client aborted")
+			talked := l.talk(func(c net.Conn) error {
+				testnet.Eventually(t, 30*time.Second, "it connects", func() bool { return l.stats().Active == 1 })
+				return errors.Join(c.(*net.TCPConn).SetLinger(0), c.Close())
+			})
+			l.stopped()
+			carried := l.succeed("")
+			(&moment{want: Record{Cause: ClientAborted}}).judge(t, l, carried, talked)
+		})
+	}
 }
 
 // A process that is killed while it adopts, or when it has and nobody was told, has

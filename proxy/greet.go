@@ -43,7 +43,7 @@ func (w *worker) greet(slot uint32, c *conn, how SendProxy) (done, more bool) {
 		k.sent = uint16(len(b))
 	}
 	fault("greeting noted")
-	more = !c.has(backendUnix) && sys.Unread(int(c.client)) > 0
+	more = !c.has(backendUnix) && c.unread() > 0
 	n, e := sys.Send(int(c.backend), b, more)
 	fault("greeting sent")
 	if n == len(b) {

@@ -36,7 +36,7 @@ func (s *Server) remember() {
 		if s.free[d.FD] && sys.Accepts(d.FD) {
 			delete(s.free, d.FD)
 			sys.CloseOnExec(d.FD)
-			doors[i] = &door{doorKey: doorKey{d.Address, d.Reach, d.Only6, d.Free}, fd: d.FD, inode: d.Inode, gone: make(chan struct{})}
+			doors[i] = &door{doorKey: doorKey{d.Address, d.Reach, d.Only6, d.Free}, fd: d.FD, inode: d.Inode, gone: make(chan struct{}), multipath: sys.Multipath(d.FD)}
 		}
 	}
 	in := s.past.roll.recall(doors)

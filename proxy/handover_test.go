@@ -18,13 +18,13 @@ import (
 // is lost, doubled or out of order.
 func TestStreamsOutliveTheServer(t *testing.T) {
 	const size, streams = 24 << 20, 6
-	for _, relay := range relays {
+	outlives := func(relay Relay, change func(*Listener, *Pool), dial func(*plane) *net.TCPConn) {
 		t.Run(fmt.Sprint(relay), func(t *testing.T) {
 			echo := testnet.Start(t, "tcp4", testnet.Echo)
-			p := newPlane(t, as(relay), echo.Address)
+			p := newPlane(t, change, echo.Address)
 			var running sync.WaitGroup
 			for i := range streams {
-				c := p.dial()
+				c := dial(p)
 				s := testnet.Stream(i)
 				running.Go(func() {
 					if err := s.Send(c, size); err != nil {
@@ -42,7 +42,7 @@ func TestStreamsOutliveTheServer(t *testing.T) {
 			go func() { running.Wait(); close(ended) }()
 			handovers := 0
 			for done := false; !done; {
-				carried := p.handOver(as(relay), []string{echo.Address})
+				carried := p.handOver(change, []string{echo.Address})
 				handovers++
 				if carried.Reset != 0 || len(carried.Why) != 0 {
 					t.Fatalf("handover %d: %+v", handovers, carried)
@@ -65,6 +65,10 @@ func TestStreamsOutliveTheServer(t *testing.T) {
 				t.Errorf("only %d handovers", handovers)
 			}
 		})
+	}
+	for _, relay := range relays {
+		outlives(relay, as(relay), (*plane).dial)
+		outlives(relay, byMPTCP(relay), (*plane).dialMPTCP)
 	}
 }
 

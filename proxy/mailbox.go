@@ -57,6 +57,7 @@ func (w *worker) readMail() {
 	for _, msg := range mail {
 		switch msg.kind {
 		case openDoor:
+			w.tellNoMPTCP(msg.door)
 			w.openDoor(msg.door)
 		case closeDoor:
 			w.closeDoor(msg.door)

@@ -157,6 +157,9 @@ func counts(fd int, also func(int) int) (f sys.TCPFacts, n uint64, err error) {
 
 // taken is how many bytes were ever read from a TCP socket.
 func taken(fd int) (uint64, error) {
+	if sys.Multipath(fd) {
+		return takenByMultipath(fd)
+	}
 	f, unread, err := counts(fd, sys.Unread)
 	if err != nil {
 		return 0, err
@@ -177,6 +180,9 @@ func taken(fd int) (uint64, error) {
 // given is how many bytes were ever written to a TCP socket, which connected
 // itself or was accepted.
 func given(fd int, connected bool) (uint64, error) {
+	if sys.Multipath(fd) {
+		return givenByMultipath(fd)
+	}
 	f, unsent, err := counts(fd, sys.Unsent)
 	if err != nil {
 		return 0, err

@@ -66,7 +66,7 @@ func (a *adoption) wasRead(m *bufferMark, s side) (int, error) {
 		return n, nil
 	}
 	var b [1]byte
-	if s.AtMark() || sys.PeekUrgent(s.source, &b) != syscall.EINVAL {
+	if s.AtMark() || !sys.Multipath(s.source) && sys.PeekUrgent(s.source, &b) != syscall.EINVAL {
 		return 0, errors.New("an urgent byte was ahead")
 	}
 	n, err := a.takenFrom(s)

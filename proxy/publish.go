@@ -25,16 +25,24 @@ func (s *Server) Open(t *Table) (*Opening, error) {
 		}
 	}
 	for _, l := range t.Listeners {
+		told := false
 		for _, key := range t.keys(l) {
-			if in.doorOf(key) != nil {
-				continue
+			d, err := in.doorOf(key), error(nil)
+			if d == nil {
+				if d, err = newDoor(l, key, in.rivals(key.address)); err == nil {
+					o.doors = append(o.doors, d)
+					if told {
+						d.noMPTCP = 0
+					}
+					told = told || d.noMPTCP != 0
+				}
 			}
-			d, err := newDoor(l, key, in.rivals(key.address))
+			if err == nil {
+				err = d.suits(&l.Socket)
+			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
-				continue
 			}
-			o.doors = append(o.doors, d)
 		}
 	}
 	if len(errs) > 0 {

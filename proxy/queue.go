@@ -251,7 +251,7 @@ func (w *worker) waitingEvent(slot uint32, c *conn, events uint32) {
 	switch {
 	case events&sys.Err != 0:
 		c.blame(QueueLeft, sys.SocketError(int(c.client)))
-	case events&(sys.RdHup|sys.Hup) != 0 && sys.Unread(int(c.client)) == 0:
+	case events&(sys.RdHup|sys.Hup) != 0 && c.unread() == 0:
 		c.blame(QueueLeft, 0)
 	default:
 		return

@@ -15,6 +15,7 @@ type Reach struct {
 	FreeBind    bool   // for an address that may come later
 	Mark        uint32 // of what is sent; accepted sockets inherit it
 	Interface   string // the only one; "": any
+	Multipath   bool   // by MPTCP as well, if the kernel has it
 }
 
 // set does it on a TCP socket that is not bound yet.

@@ -54,7 +54,8 @@ const (
 	NoticeAcceptFailed                   // accept failed in another way
 	NoticeDropped                        // records were lost since the ring was full
 	NoticePipeLimit                      // a worker had to copy for the first time: no pipe was to be had
+	NoticeNoMPTCP                        // a listener is to take MPTCP, and the kernel refuses it (Errno): it takes TCP alone
 	notices
 )
 
-var noticeNames = [notices]string{"paused", "resumed", "accept_failed", "dropped", "pipe_limit"}
+var noticeNames = [notices]string{"paused", "resumed", "accept_failed", "dropped", "pipe_limit", "no_mptcp"}

@@ -26,6 +26,7 @@ type counters struct {
 	tlvsDropped  counter // of them, those of which a TLV had no room
 	notTLS       counter // inspected clients that sent no ClientHello
 	noName       counter // ClientHellos without a server name
+	multipath    counter // conns whose client speaks MPTCP
 }
 
 // all are the counters in a row.
@@ -53,6 +54,7 @@ type Stats struct {
 	TLVsDropped    uint64 // of them, those of which a TLV had no room and is not passed on
 	NotTLS         uint64 // inspected clients that did not begin with a ClientHello
 	NoName         uint64 // ClientHellos without a server name
+	Multipath      uint64 // connections whose client speaks MPTCP
 	PipesOpen      int64
 	PipesInUse     int64
 	Workers        []int // connections of each worker
@@ -73,6 +75,7 @@ func (s *Server) Stats() Stats {
 			{&t.ConnectFails, &c.connectFails}, {&t.AcceptFails, &c.acceptFails}, {&t.Paused, &c.paused},
 			{&t.PipeFails, &c.pipeFails}, {&t.SpliceRefused, &c.refused}, {&t.UrgentLost, &c.urgentLost},
 			{&t.ProxyHeaders, &c.proxyHeaders}, {&t.TLVsDropped, &c.tlvsDropped}, {&t.NotTLS, &c.notTLS}, {&t.NoName, &c.noName},
+			{&t.Multipath, &c.multipath},
 		} {
 			*sum.to += sum.from.n.Load()
 		}

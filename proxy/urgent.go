@@ -19,6 +19,10 @@ func (w *worker) hop(slot uint32, c *conn, s side) {
 	}
 	switch sys.PeekUrgent(s.source, &b) {
 	case 0:
+		if !s.fromClient && c.has(clientMPTCP) { // MPTCP has no such thing, and would make payload of it
+			w.count.urgentLost.add(1)
+			break
+		}
 		c.flags |= hopping
 		defer func() { c.flags &^= hopping }()
 		e := sys.SendUrgent(s.sink, &b)

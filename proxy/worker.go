@@ -63,6 +63,7 @@ type worker struct {
 	rtt, retransmits uint32      // of the backend's socket that was closed last, see sample
 	samples          uint32      // connections that have ended
 	info             sys.TCPInfo // scratch of sample
+	byMultipath      bool        // whoever was accepted last speaks MPTCP
 	thread           atomic.Int64
 	turns            counter // with something to do for a client, see Turns
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -59,6 +60,16 @@ func NeedRoot(tb testing.TB) {
 	if os.Getuid() != 0 {
 		Skip(tb, "not root")
 	}
+}
+
+// HasMPTCP reports whether the kernel has MPTCP, here and now.
+func HasMPTCP() bool {
+	const protocol = 262 // IPPROTO_MPTCP
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, protocol)
+	if err == nil {
+		syscall.Close(fd)
+	}
+	return err == nil
 }
 
 // Eventually waits until ok says so, and fails the test if that takes longer

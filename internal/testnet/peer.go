@@ -138,10 +138,26 @@ func Split(address string) (network, at string) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return "unix", path
 	}
-	return "tcp", address
+	return "tcp", strings.TrimPrefix(address, byMultipath)
 }
 
-// Dial connects to an address of a configuration.
+// ByMultipath is a TCP address which Dial and TryDial connect to by MPTCP, where the
+// kernel has it.
+func ByMultipath(address string) string { return byMultipath + address }
+
+const byMultipath = "mptcp:"
+
+// Multipath reports whether a connection is one of MPTCP.
+func Multipath(c Conn) bool {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	yes, err := t.MultipathTCP()
+	return yes && err == nil
+}
+
+// Dial connects to an address of a configuration, or one of ByMultipath.
 func Dial(tb testing.TB, address string) Conn {
 	tb.Helper()
 	c, err := TryDial(address, 10*time.Second)
@@ -154,7 +170,9 @@ func Dial(tb testing.TB, address string) Conn {
 // deadline of two minutes, so that a test that hangs says where.
 func TryDial(address string, timeout time.Duration) (Conn, error) {
 	network, at := Split(address)
-	c, err := net.DialTimeout(network, at, timeout)
+	d := net.Dialer{Timeout: timeout}
+	d.SetMultipathTCP(strings.HasPrefix(address, byMultipath))
+	c, err := d.Dial(network, at)
 	if err != nil {
 		return nil, err
 	}
