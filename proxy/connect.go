@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net/netip"
 	"syscall"
 	"time"
 
@@ -176,23 +175,6 @@ func (w *worker) connectEvent(slot uint32, c *conn, events uint32) {
 	w.connected(slot, c)
 }
 
-// A socket that connects to a port of its own host which nobody listens on can
-// be given that very port to connect from, and so be connected with itself
-// (RFC 9293, simultaneous open). It would echo, and keep the backend from coming
-// back to its port.
-func (a *Address) mayBeOurs() bool {
-	return a.Unix == "" && a.TCP.Addr().IsLoopback() && a.TCP.Port() >= firstEphemeral
-}
-
-// firstEphemeral is where the ports begin that the kernel gives to sockets that
-// connect, unless it is configured otherwise (ip(7), ip_local_port_range).
-const firstEphemeral = 32768
-
-func isItself(fd int, to netip.AddrPort) bool {
-	local, e := sys.LocalAddr(fd)
-	return e == 0 && local.AddrPort() == to
-}
-
 // connected begins the relay.
 func (w *worker) connected(slot uint32, c *conn) {
 	fault("connect done")
@@ -286,8 +268,8 @@ func (w *worker) refuse(slot uint32, c *conn, v balancer.Verdict) {
 }
 
 // turnAway gives the client its listener's fallback file, or closes it as the
-// listener says. A close that leaves unread
-// bytes would be a reset, so what the client has sent is thrown away first.
+// listener says. A close that leaves unread bytes would be a reset, so what the
+// client has sent is thrown away first.
 func (w *worker) turnAway(slot uint32, c *conn) {
 	if w.fallBack(slot, c) {
 		return
