@@ -133,7 +133,19 @@ func Helper(tb testing.TB, name string, args ...string) (*Program, *Journal) {
 // helperWithInput is Helper for one that reads.
 func helperWithInput(tb testing.TB, stdin *os.File, name string, args ...string) (*Program, *Journal) {
 	tb.Helper()
+	return startHelper(tb, exec.Command(os.Args[0], args...), stdin, name)
+}
+
+// helperAt is helperWithInput in a network namespace.
+func helperAt(tb testing.TB, ns string, stdin *os.File, name string, args ...string) (*Program, *Journal) {
+	tb.Helper()
 	c := exec.Command(os.Args[0], args...)
+	at(ns)(c)
+	return startHelper(tb, c, stdin, name)
+}
+
+func startHelper(tb testing.TB, c *exec.Cmd, stdin *os.File, name string) (*Program, *Journal) {
+	tb.Helper()
 	c.Env = append(os.Environ(), asVar+"="+name)
 	if stdin != nil {
 		c.Stdin = stdin
