@@ -55,9 +55,10 @@ frontend http
 	})
 }
 
-// asks is what one of the hosts is answered.
-func (h *hosts) asks(from, url string) (string, error) {
-	out, err := exec.Command(testnet.Find("ip"), "netns", "exec", from, testnet.Find("curl"), "-gsS", "--connect-timeout", "5", "--max-time", "20", url).Output()
+// asks is what one of the hosts is answered. More are options of curl.
+func (h *hosts) asks(from, url string, more ...string) (string, error) {
+	args := append([]string{"netns", "exec", from, testnet.Find("curl"), "-gsS", "--connect-timeout", "5", "--max-time", "20", url}, more...)
+	out, err := exec.Command(testnet.Find("ip"), args...).Output()
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -111,7 +112,7 @@ interface = "to1"
 		t.Errorf("%d packets left by the interface, and %d by another", there(), astray())
 	}
 	strays := h.count(t, h.sluice, "strays", "tcp sport 82 oifname to2")
-	if got, err := h.asks(h.client, "http://10.77.1.1:82/"); err == nil || strays() == 0 {
+	if got, err := h.asks(h.client, "http://10.77.1.1:82/", "--connect-timeout", "1"); err == nil || strays() == 0 {
 		t.Errorf("without the interface the client was answered %q, and %d packets took the route", got, strays())
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 	_ "unsafe" // for linkname
 
+	"sluice/internal/keeper"
 	"sluice/internal/testnet"
 )
 
@@ -75,14 +76,20 @@ func adminSocket(tb testing.TB) string {
 	return fmt.Sprintf("\n[admin]\nbind = \"\"\nsocket = %q\n", testnet.SocketPath(tb))
 }
 
-// settled is how long a process has served when its death does not count for a
-// crash loop.
-const settled = 1100 * time.Millisecond
+// Settle waits until the process that serves has done so for so long that its death
+// does not count for a crash loop.
+func (p *Process) Settle() {
+	p.tb.Helper()
+	serving := p.All(func(l Line) bool { return l.Msg == "started" || strings.HasPrefix(l.Msg, "took over") })
+	since := serving[len(serving)-1].At
+	testnet.Eventually(p.tb, patience, "it has served for long enough", func() bool { return time.Since(since) > keeper.Short })
+}
 
 func TestHandoverUnderKills(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	underHandovers(t, sized(3, 10), func(p *Process) Line {
-		time.Sleep(settled + time.Duration(random.IntN(sized(200, 4500)))*time.Millisecond)
+		p.Settle()
+		time.Sleep(time.Duration(random.IntN(sized(200, 4500))) * time.Millisecond) // any moment
 		return p.KillWorker()
 	})
 }
@@ -236,7 +243,7 @@ func TestHandoverLeavesNoDescriptorBehind(t *testing.T) {
 	p.KillWorker()
 	before := p.Usage()
 	for range sized(3, 50) {
-		time.Sleep(settled)
+		p.Settle()
 		p.KillWorker()
 		_, err := testnet.Exchange(c, 1, 100_000)
 		testnet.Must(t, "exchange", err)

@@ -37,7 +37,8 @@ type Line struct {
 	Reset, Accepted int64
 	RecordsDropped  int64 `json:"records_dropped"`
 
-	Raw string `json:"-"`
+	Raw string    `json:"-"`
+	At  time.Time `json:"-"` // it was read
 }
 
 // Journal is everything a process has written so far, as it comes.
@@ -59,7 +60,7 @@ func (j *Journal) follow(r io.Reader) {
 		if json.Unmarshal(s.Bytes(), &l) != nil {
 			l = Line{}
 		}
-		l.Raw = s.Text()
+		l.Raw, l.At = s.Text(), time.Now()
 		j.add(func() { j.lines = append(j.lines, l) })
 	}
 	j.add(func() { j.ended = true })

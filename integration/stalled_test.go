@@ -40,14 +40,8 @@ func TestClientThatStopsReadingHarmsNobody(t *testing.T) {
 		stuck := testnet.Dial(t, front)
 		io.WriteString(stuck, "s")
 
-		last := int64(-1)
-		testnet.Eventually(t, patience, "the backend can send no more", func() bool {
-			time.Sleep(200 * time.Millisecond) // long enough for many megabytes
-			n := sent.Load()
-			defer func() { last = n }()
-			return n > 0 && n == last
-		})
-		held := last
+		testnet.Eventually(t, patience, "the backend sends", func() bool { return sent.Load() > 0 })
+		held := testnet.Still(t, patience, 200*time.Millisecond, "the backend can send no more", sent.Load) // time for many megabytes
 		if held > 64<<20 {
 			t.Errorf("%d MiB are on their way to a client that does not read", held>>20)
 		}

@@ -81,12 +81,9 @@ func someThenReset(c net.Conn) error {
 
 // fullThenReset goes away when it has not read for so long that nothing more comes.
 func fullThenReset(c net.Conn) error {
-	still := 0
-	for last := -1; still < 10; still++ {
-		time.Sleep(10 * time.Millisecond)
-		if n := testnet.Unread(c.(testnet.Conn)); n != last {
-			last, still = n, 0
-		}
+	unread := func() int { return testnet.Unread(c.(testnet.Conn)) }
+	if _, still := testnet.UntilStill(time.Minute, 100*time.Millisecond, unread); !still {
+		return errors.New("more and more comes, though nothing is read")
 	}
 	return errors.Join(c.(*net.TCPConn).SetLinger(0), c.Close())
 }

@@ -61,13 +61,6 @@ func TestBytesOneByOneDoNotWakeTheWorker(t *testing.T) {
 	}
 }
 
-// turnsIn is how often workers turn in a while.
-func turnsIn(p *plane, while time.Duration) uint64 {
-	before := p.Turns()
-	time.Sleep(while)
-	return p.Turns() - before
-}
-
 // TestHalfAHelloInSmallSegmentsDoesNotSpin: when segments of a byte have filled the
 // kernel's buffer, it tells of less than what was asked for. That is looked at once.
 func TestHalfAHelloInSmallSegmentsDoesNotSpin(t *testing.T) {
@@ -81,7 +74,7 @@ func TestHalfAHelloInSmallSegmentsDoesNotSpin(t *testing.T) {
 		}
 		time.Sleep(20 * time.Microsecond) // else the kernel makes one of several
 	}
-	testnet.Eventually(t, 30*time.Second, "the worker has taken note of all", func() bool { return turnsIn(p, 50*time.Millisecond) == 0 })
+	testnet.Still(t, 30*time.Second, 50*time.Millisecond, "the worker has taken note of all", p.Turns)
 	conn.Write(hello[len(hello)-1:])
 	if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil {
 		t.Errorf("who has said all: %v", err)
@@ -101,8 +94,8 @@ func TestHalfAHelloInASmallBufferDoesNotSpin(t *testing.T) {
 	conn := p.dial()
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	conn.Write(hello[:len(hello)-1])
-	testnet.Eventually(t, 30*time.Second, "all that fits has been passed on, and noted", func() bool { return turnsIn(p, 50*time.Millisecond) == 0 })
-	if turns := p.Turns(); turns > 200 {
+	turns := testnet.Still(t, 30*time.Second, 50*time.Millisecond, "all that fits has been passed on, and noted", p.Turns)
+	if turns > 200 {
 		t.Errorf("%d turns, want at most 200", turns)
 	}
 	conn.Write(hello[len(hello)-1:])

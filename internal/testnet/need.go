@@ -92,6 +92,31 @@ func Until(patience time.Duration, ok func() bool) bool {
 	return true
 }
 
+// Still waits until a number has not changed for a while, and returns it; it fails
+// the test if that takes longer than patience. what is the claim: "the backend can
+// send no more".
+func Still[N comparable](tb testing.TB, patience, while time.Duration, what string, number func() N) N {
+	tb.Helper()
+	n, ok := UntilStill(patience, while, number)
+	if !ok {
+		tb.Fatalf("not within %v: %s", patience, what)
+	}
+	return n
+}
+
+// UntilStill is Still for who has no test to fail. Only time can show that nothing
+// more comes, so it looks at the clock.
+func UntilStill[N comparable](patience, while time.Duration, number func() N) (last N, still bool) {
+	last, since := number(), time.Now()
+	still = Until(patience, func() bool {
+		if n := number(); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) >= while
+	})
+	return last, still
+}
+
 // Must fails the test on an error. what is what was tried.
 func Must(tb testing.TB, what string, err error) {
 	tb.Helper()
