@@ -41,20 +41,8 @@ func endless6(t *testing.T) []string {
 	return []string{testnet.Start(t, "tcp4", testnet.Endless(6)).Address}
 }
 
-// exchange sends a stream, expects it back, and finishes in both directions.
-func exchange(c net.Conn) error {
-	if _, err := testnet.Exchange(c.(testnet.Conn), 1, faultBytes); err != nil {
-		return err
-	}
-	if err := c.(testnet.Conn).CloseWrite(); err != nil {
-		return err
-	}
-	n, err := io.Copy(io.Discard, c)
-	if n != 0 {
-		return fmt.Errorf("%d bytes too many", n)
-	}
-	return err
-}
+// exchange is exchangeAll of what a case exchanges.
+func exchange(c net.Conn) error { return exchangeAll(c, 1, faultBytes) }
 
 // untilReset reads all of what ResetAfter sends.
 func untilReset(c net.Conn) error {

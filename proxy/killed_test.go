@@ -76,6 +76,11 @@ func talkOnce(address string, s testnet.Stream, size int64) error {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(30 * time.Second))
+	return exchangeAll(c, s, size)
+}
+
+// exchangeAll sends a stream, expects it back, and finishes in both directions.
+func exchangeAll(c net.Conn, s testnet.Stream, size int64) error {
 	if _, err := testnet.Exchange(c.(testnet.Conn), s, size); err != nil {
 		return err
 	}
