@@ -30,7 +30,7 @@ type Connection struct {
 	Peer        string  `json:"peer"`    // the other side of the client's socket
 	SNI         string  `json:"sni"`     // the server name that the client asks for; "" if it was not looked at, or there is none
 	Route       int     `json:"route"`   // the number of the route that took it, from 0; -1: none did
-	Phase       string  `json:"phase"`   // inspecting, connecting, queued, relaying or breaking
+	Phase       string  `json:"phase"`   // inspecting, connecting, queued, relaying, breaking, fallback or lingering
 	AgeSeconds  float64 `json:"age_seconds"`
 	IdleSeconds float64 `json:"idle_seconds"`
 	BytesUp     uint64  `json:"bytes_up"`

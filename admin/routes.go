@@ -70,7 +70,7 @@ var theRoutes = []route{
 		doc: "live connections",
 		query: []param{
 			{"listener", "only those of a listener"}, {"pool", "only those of a pool"}, {"backend", "only those to a backend"},
-			{"client", "only those from an address or a network"}, {"phase", "only those that are inspecting, connecting, queued, relaying or breaking"},
+			{"client", "only those from an address or a network"}, {"phase", "only those that are inspecting, connecting, queued, relaying, breaking, fallback or lingering"},
 			{"sni", "only those that ask for a server name"},
 			{"sort", "age, idle, bytes, bytes_up, bytes_down or client, a - in front for the largest first; -age unless given"},
 			{"limit", "how many, 1 to 10000; 100 unless given"}, {"offset", "how many to pass over"},

@@ -53,7 +53,7 @@ var connFilters = []struct{ name, help string }{
 	{"pool", "only those of a `pool`"},
 	{"backend", "only those to a `backend`"},
 	{"client", "only those from an `address` or a network"},
-	{"phase", "only those in a `phase`: inspecting, connecting, queued, relaying or breaking"},
+	{"phase", "only those in a `phase`: inspecting, connecting, queued, relaying, breaking, fallback or lingering"},
 	{"sni", "only those that ask for a server `name`"},
 	{"sort", "by age, idle, bytes, bytes_up, bytes_down or client, a - in front for the largest first (default -age)"},
 	{"limit", "at most so `many` (default 100)"},

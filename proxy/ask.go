@@ -71,7 +71,7 @@ type Conn struct {
 	Peer     netip.AddrPort // the other side of the client's socket
 	SNI      string
 	Route    int           // -1: no route took it
-	Phase    string        // inspecting, connecting, relaying or breaking
+	Phase    string        // inspecting, connecting, queued, relaying, breaking, fallback or lingering
 	Age      time.Duration // since it was accepted
 	Idle     time.Duration // since a byte moved or a side finished
 	Up, Down uint64        // bytes delivered so far

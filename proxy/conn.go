@@ -27,8 +27,8 @@ import (
 //	 connect to
 //
 // Inspecting is left out where a listener does not ask for it; from there a
-// client may be turned away. From connecting, queued and relaying a timeout or the end of the grace period leads
-// to closed as well.
+// client may be turned away. From connecting, queued and relaying a timeout or the
+// end of the grace period leads to closed as well.
 type phase uint8
 
 const (
