@@ -156,6 +156,14 @@ func (f *fake) eject(pool, backend string, length time.Duration) {
 	c.Commit()
 }
 
+// limit has the agent of a backend say how many connections it takes.
+func (f *fake) limit(pool, backend string, most int) {
+	c := f.server.store.Change()
+	b := c.View().Backend(pool, backend)
+	c.SetAdvice(&state.Advice{Pool: pool, Backend: backend, Address: b.Address, Agent: b.Address, Weight: -1, MaxConnections: most})
+	c.Commit()
+}
+
 func TestExplainGoesByTheRoutes(t *testing.T) {
 	f := &fake{}
 	cfg := twoPools()
@@ -220,6 +228,15 @@ func TestExplainSaysWhoWouldBeTaken(t *testing.T) {
 	f.table.Pools[1].Backends[0].Load.Acquire(0)
 	if e := explain("listener=web&from=198.51.100.7"); where(e) != "unix:/run/b2.sock: b1 no, unix:/run/b2.sock yes" || e.Backends[0].Why != "full: 1 of 1 connections" {
 		t.Errorf("full: %s, %+v", where(e), e)
+	}
+
+	// What its agent says is what is in force.
+	force(func(p *config.Pool) { p.Policy, p.Health.Agent = "first", p.Backends[0].Address })
+	f.limit("web", "b1", 2)
+	force(nil)
+	f.table.Pools[1].Backends[0].Load.Acquire(0)
+	if e := explain("listener=web&from=198.51.100.7"); e.Backends[0].Taken != "yes" {
+		t.Errorf("the agent says 2: %+v", e.Backends[0])
 	}
 
 	// The same client goes to the same backend, and clients are spread.

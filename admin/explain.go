@@ -177,7 +177,7 @@ func (s *Server) candidate(st *control.Standing, p *proxy.Pool, picked string) C
 	if left := untilIn(st.Ejection); left > 0 {
 		c.Why += fmt.Sprintf("; for another %v", left)
 	}
-	most := st.Backend.MaxConnections
+	most := st.MaxConnections
 	switch {
 	case st.Place == control.Out:
 	case most > 0 && active >= int64(most):

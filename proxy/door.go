@@ -224,7 +224,7 @@ func listenAt(l *Listener, a Address) (int, error) {
 		return -1, fmt.Errorf("listen %s %s: %w", a.Socket, a, e)
 	}
 	if a.Unix == "" {
-		l.Socket.apply(fd)
+		l.Socket.reapply(fd) // a listener before may have set others
 	}
 	return fd, nil
 }

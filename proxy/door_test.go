@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -29,4 +31,25 @@ func TestDeferAccept(t *testing.T) {
 	p.publish(later(false), echo.Address)
 	p.dial()
 	testnet.Eventually(t, 30*time.Second, "it is accepted at once", func() bool { return p.Stats().Accepted == 3 })
+}
+
+// A socket that was passed has what the listener before set on it, and stays open
+// while no listener asks for it.
+func TestAPassedSocketForgetsTheOptionsOfBefore(t *testing.T) {
+	passed, err := net.Listen("tcp4", "127.0.0.1:0")
+	testnet.Must(t, "listen", err)
+	defer passed.Close()
+	file, err := passed.(*net.TCPListener).File()
+	testnet.Must(t, "file", err)
+	defer file.Close()
+	at := Address{TCP: netip.MustParseAddrPort(passed.Addr().String()), Socket: "web", FD: int(file.Fd())}
+	there := func(yes bool) func(*Listener, *Pool) {
+		return func(l *Listener, _ *Pool) { l.Bind, l.Socket.DeferAccept, l.Socket.FastOpen = []Address{at}, yes, yes }
+	}
+	echo := testnet.Start(t, "tcp4", testnet.Echo)
+	p := newPlane(t, there(true), echo.Address)
+	p.publish(nil, echo.Address)
+	p.publish(there(false), echo.Address)
+	testnet.Dial(t, at.TCP.String())
+	testnet.Eventually(t, 3*time.Second, "one that says nothing is accepted", func() bool { return p.Stats().Accepted == 1 })
 }

@@ -37,7 +37,8 @@ func (l *loop) look() {
 		l.post(func() {
 			l.looking.asking = false
 			if err != nil {
-				l.about, l.looking.at = err.Error(), time.Now()
+				// A rate over an answer that did not come would be a false peak.
+				l.about, l.looking.at, l.looking.moved = err.Error(), time.Now(), nil
 				return
 			}
 			l.seen(answer, time.Now())

@@ -98,13 +98,17 @@ func (m *model) take(n news) {
 func follow(ctx context.Context, from Balancer, hear func(news)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// A process that hangs may not even answer.
+	silence := time.AfterFunc(silentFor, func() { cancel(fmt.Errorf("nothing came for %v", silentFor)) })
+	defer silence.Stop()
 	stream, err := from.Events(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return err
 	}
 	defer stream.Close()
-	silence := time.AfterFunc(silentFor, func() { cancel(fmt.Errorf("nothing came for %v", silentFor)) })
-	defer silence.Stop()
 	err = events(stream, func(e event) error {
 		silence.Reset(silentFor)
 		n, err := newsOf(e)
