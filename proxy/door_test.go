@@ -12,13 +12,20 @@ import (
 // With defer_accept a client that says nothing is the kernel's, until a reload turns
 // it off.
 func TestDeferAccept(t *testing.T) {
+	t.Run("TCP", func(t *testing.T) { deferAccept(t, false, (*plane).dial) })
+	t.Run("MPTCP", func(t *testing.T) { deferAccept(t, true, (*plane).dialMPTCP) })
+}
+
+func deferAccept(t *testing.T, mptcp bool, dial func(*plane) *net.TCPConn) {
 	echo := testnet.Start(t, "tcp4", testnet.Echo)
 	later := func(yes bool) func(*Listener, *Pool) {
-		return func(l *Listener, _ *Pool) { l.Socket.DeferAccept, l.Socket.FastOpen = yes, yes }
+		return func(l *Listener, _ *Pool) {
+			l.Socket.DeferAccept, l.Socket.FastOpen, l.Reach.Multipath = yes, yes, mptcp
+		}
 	}
 	p := newPlane(t, later(true), echo.Address)
-	quiet := p.dial()
-	c := p.dial()
+	quiet := dial(p)
+	c := dial(p)
 	if _, err := testnet.Exchange(c, 1, 100); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +36,7 @@ func TestDeferAccept(t *testing.T) {
 		t.Errorf("when it speaks: %v", err)
 	}
 	p.publish(later(false), echo.Address)
-	p.dial()
+	dial(p)
 	testnet.Eventually(t, 30*time.Second, "it is accepted at once", func() bool { return p.Stats().Accepted == 3 })
 }
 

@@ -74,17 +74,19 @@ func TestFaultAtEveryMomentOfTheEdge(t *testing.T) {
 		{"shut", Splice, "tcp4"}, {"closing", Splice, "tcp4"}, {"client closed", Splice, "tcp4"}, {"both closed", Splice, "tcp4"},
 		{"counted", Splice, "tcp4"}, {"reported", Splice, "tcp4"},
 	} {
-		t.Run(fmt.Sprintf("%s/%d/%s", c.moment, c.relay, c.network), func(t *testing.T) {
-			l := newLine(t, orders{Workers: 1, Relay: c.relay, Edge: true, Backends: []string{greeted(t, c.network)}}, c.moment)
-			talked := l.talk(edgeTalk(hello))
-			l.stopped()
-			carried := l.succeed("")
-			m := moment{want: Record{Cause: Completed, Up: n, Down: n}}
-			m.judge(t, l, carried, talked)
-			if r := l.records[0]; r.Client.String() != edgeClient || !r.Peer.Addr().IsLoopback() || r.SNI != "a.example" || !r.Routed {
-				t.Errorf("record %+v", r)
-			}
-		})
+		for _, mptcp := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%d/%s/%v", c.moment, c.relay, c.network, mptcp), func(t *testing.T) {
+				l := newLine(t, orders{Workers: 1, Relay: c.relay, Edge: true, Backends: []string{greeted(t, c.network)}, MPTCP: mptcp}, c.moment)
+				talked := l.talk(edgeTalk(hello))
+				l.stopped()
+				carried := l.succeed("")
+				m := moment{want: Record{Cause: Completed, Up: n, Down: n}}
+				m.judge(t, l, carried, talked)
+				if r := l.records[0]; r.Client.String() != edgeClient || !r.Peer.Addr().IsLoopback() || r.SNI != "a.example" || !r.Routed {
+					t.Errorf("record %+v", r)
+				}
+			})
+		}
 	}
 }
 

@@ -95,16 +95,18 @@ func TestFaultAtEveryMomentOfTheFallback(t *testing.T) {
 	}
 	for _, name := range []string{"fallback noted", "fallback sent", "fallback sent:3", "lingering"} {
 		for cause, backends := range map[Cause][]string{NoBackend: nil, ConnectFailed: {testnet.Refusing(t)}} {
-			t.Run(fmt.Sprintf("%s/%d", name, cause), func(t *testing.T) {
-				l := newLine(t, orders{Workers: 1, Backends: backends, Fallback: file.Path}, name)
-				talked := l.talk(receive)
-				l.stopped()
-				carried := l.succeed("")
-				(&moment{want: Record{Cause: cause, Down: faultBytes}}).judge(t, l, carried, talked)
-				if r := l.records[0]; !r.FellBack {
-					t.Errorf("record %+v", r)
-				}
-			})
+			for _, mptcp := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%d/%v", name, cause, mptcp), func(t *testing.T) {
+					l := newLine(t, orders{Workers: 1, Backends: backends, Fallback: file.Path, MPTCP: mptcp}, name)
+					talked := l.talk(receive)
+					l.stopped()
+					carried := l.succeed("")
+					(&moment{want: Record{Cause: cause, Down: faultBytes}}).judge(t, l, carried, talked)
+					if r := l.records[0]; !r.FellBack {
+						t.Errorf("record %+v", r)
+					}
+				})
+			}
 		}
 	}
 	t.Run("the files are closed", func(t *testing.T) {
