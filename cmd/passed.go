@@ -112,13 +112,44 @@ func (p passed) called(name string) (all []config.Address, err error) {
 		}
 		all = append(all, config.Address{TCP: local.AddrPort(), Unix: local.Path(), Socket: name, FD: s.fd})
 	}
-	switch {
-	case all != nil:
-		return all, nil
-	case len(p) == 0:
-		return nil, fmt.Errorf("no socket was passed to this process (see systemd.socket)")
+	if all == nil {
+		return nil, p.knows(name)
 	}
-	return nil, fmt.Errorf("no socket of this name was passed, but %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(p.names()))), ", "))
+	return all, nil
+}
+
+// knows says what is wrong with a name that nobody has passed.
+func (p passed) knows(name string) error {
+	names := p.names()
+	switch {
+	case slices.Contains(names, name):
+		return nil
+	case len(p) == 0:
+		return errors.New("no socket was passed to this process (see systemd.socket)")
+	}
+	return fmt.Errorf("no socket of this name was passed, but %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(names))), ", "))
+}
+
+// knowsAll is find for a program that is asked before it runs in the place of
+// another: it is told the names, and has not got the sockets. One that an operator
+// asks is told nothing, and takes every name.
+func knowsAll(c *config.Config) error {
+	if _, told := os.LookupEnv(passedVar); !told {
+		return nil
+	}
+	p := passedOn()
+	var missing []error
+	for _, l := range c.Listeners {
+		for _, a := range l.Bind {
+			if a.Socket == "" {
+				continue
+			}
+			if err := p.knows(a.Socket); err != nil {
+				missing = append(missing, fmt.Errorf("listeners.%s.bind: %v: %w", l.Name, a, err))
+			}
+		}
+	}
+	return errors.Join(missing...)
 }
 
 // unused are the names that no listener asks for.

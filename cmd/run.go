@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -79,7 +80,7 @@ expected.`,
 		RunE: work(func(c *cobra.Command, args []string) error {
 			cfg, err := load(args[0])
 			if err == nil {
-				err = control.Check(cfg)
+				err = errors.Join(knowsAll(cfg), control.Check(cfg))
 			}
 			if err != nil {
 				return &faults{err}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,12 +124,14 @@ func (p *process) try(program int) (*probed, error) {
 }
 
 // ask runs a program and returns what it writes. An error is what it complains
-// of.
+// of. What is between sluice and systemd is not for it, but for the names of the
+// sockets that it would get.
 func (p *process) ask(program int, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeWithin)
 	defer cancel()
 	c := exec.CommandContext(ctx, fmt.Sprintf("/proc/self/fd/%d", program), args...)
 	c.WaitDelay = time.Second
+	c.Env = append(ownEnvironment(), passedVar+"="+strings.Join(p.passed.names(), ":"))
 	var out, complaint bytes.Buffer
 	c.Stdout, c.Stderr = &out, &complaint
 	err := c.Run()
@@ -152,20 +155,32 @@ type probed struct {
 	Page    int      `json:"page"`  // keeper.Version
 	Book    int      `json:"book"`  // proxy.BookVersion
 	Needs   []string `json:"needs"` // proxy.BookNeeds
+	Keeps   []string `json:"keeps"` // proxy.BookKeeps; nil: one that does not say
+}
+
+// aboutThis is what this program says of itself.
+func aboutThis() *probed {
+	return &probed{thisBuild().version, keeper.Version, proxy.BookVersion(), proxy.BookNeeds(), proxy.BookKeeps()}
 }
 
 // fits says why the program at path cannot go on with what this one has.
 func (b *probed) fits(path string) error {
-	switch own := proxy.BookVersion(); {
-	case b.Page != keeper.Version:
-		return fmt.Errorf("%s cannot take over from this version: its handover is of version %d, this one's of %d", path, b.Page, keeper.Version)
-	case b.Book != own:
-		return fmt.Errorf("%s cannot take over from this version: its connections are of version %d, this one's of %d", path, b.Book, own)
-	}
-	if lacks := proxy.BookLacks(b.Needs); len(lacks) > 0 {
-		return fmt.Errorf("%s cannot take over from this version: its connections need %s, which this one does not keep", path, strings.Join(lacks, ", "))
+	switch own := aboutThis(); {
+	case b.Page != own.Page:
+		return fmt.Errorf("%s cannot take over from this version: its handover is of version %d, this one's of %d", path, b.Page, own.Page)
+	case b.Book != own.Book:
+		return fmt.Errorf("%s cannot take over from this version: its connections are of version %d, this one's of %d", path, b.Book, own.Book)
+	case lacking(b.Needs, own.Keeps) != "":
+		return fmt.Errorf("%s cannot take over from this version: its connections need %s, which this one does not keep", path, lacking(b.Needs, own.Keeps))
+	case b.Keeps != nil && lacking(own.Needs, b.Keeps) != "":
+		return fmt.Errorf("%s cannot take over from this version: there would be no way back, it does not keep %s, which this one needs", path, lacking(own.Needs, b.Keeps))
 	}
 	return nil
+}
+
+// lacking are those of needs that are not among keeps.
+func lacking(needs, keeps []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(needs), func(name string) bool { return slices.Contains(keeps, name) }), ", ")
 }
 
 // newProbeCommand answers the process that is about to hand over to this program.
@@ -177,7 +192,7 @@ func newProbeCommand() *cobra.Command {
 		Hidden:  true,
 		Args:    cobra.NoArgs,
 		RunE: work(func(c *cobra.Command, _ []string) error {
-			return json.NewEncoder(c.OutOrStdout()).Encode(probed{thisBuild().version, keeper.Version, proxy.BookVersion(), proxy.BookNeeds()})
+			return json.NewEncoder(c.OutOrStdout()).Encode(aboutThis())
 		}),
 	}
 }

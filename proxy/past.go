@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 	"unsafe"
 
 	"sluice/internal/sys"
@@ -231,13 +230,15 @@ func (p *Past) pipes() (n int) {
 // BookNeeds are the fields without which this program can carry no connection.
 func BookNeeds() []string { return slices.Clone(essential) }
 
-// BookLacks are those of fields that a book of this program has not.
-func BookLacks(fields []string) []string {
-	return slices.DeleteFunc(slices.Clone(fields), func(name string) bool {
-		section, path, _ := strings.Cut(name, ".")
-		_, has := theForm().Fields[section][path]
-		return has
-	})
+// BookKeeps are the fields that a book of this program has, in order.
+func BookKeeps() (all []string) {
+	for section, fields := range theForm().Fields {
+		for path := range fields {
+			all = append(all, section+"."+path)
+		}
+	}
+	sort.Strings(all)
+	return all
 }
 
 // lacks is what conns cannot do without and this book has not.
