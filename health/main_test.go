@@ -7,4 +7,10 @@ import (
 	"sluice/internal/testnet"
 )
 
-func TestMain(m *testing.M) { os.Exit(testnet.Main(m)) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(grpcServerVar); text != "" {
+		grpcServer(text)
+		return
+	}
+	os.Exit(testnet.Main(m))
+}

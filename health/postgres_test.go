@@ -18,7 +18,7 @@ var askPostgres = config.Health{Type: "postgres", User: "sluice", Database: "pos
 
 // runPostgres starts a server that trusts the user sluice and asks all others
 // for a password.
-func runPostgres(t *testing.T) (p *program, address config.Address, ca string) {
+func runPostgres(t *testing.T) (p *program, address config.Address, a *authority) {
 	t.Helper()
 	tools := testnet.PostgresPrograms(t, "initdb", "postgres")
 	dir := testnet.Dir(t)
@@ -29,7 +29,7 @@ func runPostgres(t *testing.T) (p *program, address config.Address, ca string) {
 	}
 	testnet.Must(t, "write pg_hba.conf", os.WriteFile(filepath.Join(data, "pg_hba.conf"),
 		[]byte("host all sluice 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"), 0o644))
-	a := newAuthority(t, dir)
+	a = newAuthority(t, dir)
 	a.issue(t, "good", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	info, err := os.Stat(data)
 	testnet.Must(t, "stat", err)
@@ -44,14 +44,14 @@ func runPostgres(t *testing.T) (p *program, address config.Address, ca string) {
 	p = start(t, c, at)
 	address = addressOf(t, at)
 	testnet.Eventually(t, 30*time.Second, "the server takes sessions", func() bool { return put(askPostgres, address, 10*time.Second) == nil })
-	return p, address, a.file
+	return p, address, a
 }
 
 func TestPostgresProbe(t *testing.T) {
-	p, at, ca := runPostgres(t)
+	p, at, a := runPostgres(t)
 	before := len(p.said())
 	stranger := with(askPostgres, func(h *config.Health) { h.User = "stranger" })
-	secure := with(askPostgres, func(h *config.Health) { h.TLS, h.Verify, h.CAFile = true, true, ca })
+	secure := with(askPostgres, func(h *config.Health) { h.TLS, h.Verify, h.CAFile = true, true, a.file })
 	for range 3 {
 		isWell(t, put(askPostgres, at, 10*time.Second))
 		isWell(t, put(stranger, at, 10*time.Second)) // who is asked for a password

@@ -15,7 +15,7 @@ import (
 type redis struct {
 	*program
 	at, secure config.Address
-	ca         string
+	*authority
 }
 
 // runRedis starts a server that asks for a certificate of nobody, with more of
@@ -29,7 +29,7 @@ func runRedis(t *testing.T, options ...string) *redis {
 	plain, secure := testnet.FreeAddress(t, "tcp4"), testnet.FreeAddress(t, "tcp4")
 	host, port, _ := net.SplitHostPort(plain)
 	_, tlsPort, _ := net.SplitHostPort(secure)
-	r := &redis{at: addressOf(t, plain), secure: addressOf(t, secure), ca: a.file}
+	r := &redis{at: addressOf(t, plain), secure: addressOf(t, secure), authority: a}
 	r.program = start(t, exec.Command(bin, append([]string{
 		"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", dir, "--loglevel", "verbose",
 		"--tls-port", tlsPort, "--tls-cert-file", filepath.Join(dir, "good.pem"), "--tls-key-file", filepath.Join(dir, "good.key"),
@@ -45,7 +45,7 @@ func TestRedisProbe(t *testing.T) {
 	for range 3 {
 		isWell(t, put(askRedis, r.at, 10*time.Second))
 	}
-	verified := with(askRedis, func(h *config.Health) { h.TLS, h.Verify, h.CAFile = true, true, r.ca })
+	verified := with(askRedis, func(h *config.Health) { h.TLS, h.Verify, h.CAFile = true, true, r.file })
 	isWell(t, put(verified, r.secure, 10*time.Second))
 	isIll(t, put(with(verified, func(h *config.Health) { h.CAFile = "" }), r.secure, 10*time.Second), "TLS handshake: ")
 	t.Run("hangs", func(t *testing.T) {
