@@ -61,7 +61,7 @@ func newTwoPaths(t *testing.T) *twoPaths {
 	t.Helper()
 	testnet.NeedRoot(t)
 	testnet.Need(t, "ip")
-	h := &twoPaths{hosts{client: fmt.Sprintf("sluice-%d-pc", os.Getpid()), sluice: fmt.Sprintf("sluice-%d-ps", os.Getpid())}, testnet.HasMPTCP()}
+	h := &twoPaths{hosts{client: fmt.Sprintf("sluice-%d-pc", os.Getpid()), sluice: fmt.Sprintf("sluice-%d-ps", os.Getpid())}, false}
 	for _, ns := range []string{h.client, h.sluice} {
 		Output(t, "ip", "netns", "add", ns)
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", ns).Run() })
@@ -74,6 +74,8 @@ func newTwoPaths(t *testing.T) *twoPaths {
 			h.in(t, ns, "ip link set "+link+" up")
 		}
 	}
+	enabled, err := exec.Command(testnet.Find("ip"), "netns", "exec", h.sluice, "cat", "/proc/sys/net/mptcp/enabled").Output()
+	h.mptcp = err == nil && strings.TrimSpace(string(enabled)) == "1"
 	if h.mptcp {
 		h.in(t, h.sluice, "ip mptcp limits set subflow 2")
 		h.in(t, h.sluice, "ip mptcp endpoint add 10.78.2.1 dev path2 signal")
