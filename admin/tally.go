@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -213,18 +214,9 @@ func (t *Tallies) forget(now time.Time, there func(backendKey) bool) {
 	for key, b := range t.backends {
 		if !there(key) && now.Sub(b.Used) > forgetAfter {
 			delete(t.backends, key)
-			delete(t.failed, key)
-			delete(t.turns, key)
 		}
 	}
-	for key := range t.failed {
-		if t.backends[key] == nil && !there(key) {
-			delete(t.failed, key)
-		}
-	}
-	for key := range t.turns {
-		if t.backends[key] == nil && !there(key) {
-			delete(t.turns, key)
-		}
-	}
+	gone := func(key backendKey) bool { return t.backends[key] == nil && !there(key) }
+	maps.DeleteFunc(t.failed, func(key backendKey, _ uint64) bool { return gone(key) })
+	maps.DeleteFunc(t.turns, func(key backendKey, _ turns) bool { return gone(key) })
 }

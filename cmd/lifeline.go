@@ -160,7 +160,7 @@ func (l *lifeline) restore(store *state.Store) (*knowledge, error) {
 	return k, nil
 }
 
-// tallies are what was counted so far.
+// tally is what has been counted so far.
 func (p *process) tally() *admin.Tallies {
 	t := admin.NewTallies()
 	if p.life.first() {

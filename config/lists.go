@@ -1,14 +1,11 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // mostListed is what a list of networks may have, in bytes: some four million.
@@ -17,8 +14,9 @@ const mostListed = 64 << 20
 // mostListFaults is how many faults of one list are told.
 const mostListFaults = 20
 
-// lists reads the files that listeners name with networks in them, each once.
-func (l *loader) lists(top *node, cfg *Config) (faults Faults) {
+// named reads what listeners name: files with networks in them, each once, and
+// fallback files.
+func (l *loader) named(top *node, cfg *Config) (faults Faults) {
 	read := make(map[string][]netip.Prefix)
 	take := func(listener *node, key string) (all []netip.Prefix) {
 		n := listener.keys[key]
@@ -49,43 +47,6 @@ func (l *loader) lists(top *node, cfg *Config) (faults Faults) {
 		one.AllowListed, one.DenyListed = take(n, "allow_files"), take(n, "deny_files")
 	}
 	return faults
-}
-
-// fallback finds a listener's fallback file and what tells its content from another.
-func (l *loader) fallback(n *node, faults *Faults) (path, stamp string) {
-	name, ok := stringOf(n)
-	if !ok || name == "" {
-		return "", ""
-	}
-	if l.stamp == nil {
-		n.fault(faults, "found %s in a text that is not a file, expected it in a file", n)
-		return "", ""
-	}
-	path = beside(n.file, name)
-	stamp, err := l.stamp(path)
-	if err != nil {
-		n.fault(faults, "%s: %s", path, cause(err))
-		return "", ""
-	}
-	l.files = append(l.files, path)
-	return path, stamp
-}
-
-// stampOf opens a file as it will be opened, and says what it is by now.
-func stampOf(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	i, err := f.Stat()
-	switch {
-	case err != nil:
-		return "", err
-	case !i.Mode().IsRegular():
-		return "", errors.New("not a regular file")
-	}
-	return fmt.Sprint(i.Sys().(*syscall.Stat_t).Ino, i.Size(), i.ModTime().UnixNano()), nil
 }
 
 // beside is a path as it is meant in a file: from that file's folder.

@@ -74,7 +74,7 @@ func (l *loader) load(name, text string) (*Config, error) {
 		if !l.broken {
 			check(r, top, cfg)
 		}
-		r.faults = append(r.faults, l.lists(top, cfg)...)
+		r.faults = append(r.faults, l.named(top, cfg)...)
 		l.faults = r.faults
 	}
 	if len(l.faults) > 0 {

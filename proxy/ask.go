@@ -184,6 +184,7 @@ func (s *Server) resetThose(why Cause, which func(*worker, uint32, *conn) bool) 
 	return int(count.Load())
 }
 
+// kill resets a conn for a reason of our own.
 func (w *worker) kill(slot uint32, c *conn, why Cause) {
 	c.cause, c.errno = why, 0
 	w.close(slot, c, true)

@@ -82,8 +82,7 @@ func (w *worker) readMail() {
 func (w *worker) resetAll() {
 	for slot := uint32(1); slot <= w.slab.page.used; slot++ {
 		if c := w.slab.at(slot); c.generation != 0 {
-			c.cause, c.errno = ShutDown, 0
-			w.close(slot, c, true)
+			w.kill(slot, c, ShutDown)
 		}
 	}
 }

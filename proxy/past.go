@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"unsafe"
 
 	"sluice/internal/sys"
@@ -147,8 +146,8 @@ func newForm(ours, theirs *layout, section string) *form {
 			f.named = append(f.named, naming{mine[x.field].At, mine[x.field].Size, x.bits, translate(theirs.Names[x.names], ours.Names[x.names])})
 		}
 	}
-	sort.Strings(f.missing)
-	sort.Strings(f.unknown)
+	slices.Sort(f.missing)
+	slices.Sort(f.unknown)
 	f.same = f.same && f.size == ours.Sizes[section] && ours.Version == theirs.Version
 	return f
 }
@@ -237,7 +236,7 @@ func BookKeeps() (all []string) {
 			all = append(all, section+"."+path)
 		}
 	}
-	sort.Strings(all)
+	slices.Sort(all)
 	return all
 }
 

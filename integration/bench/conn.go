@@ -210,6 +210,6 @@ func (p *loop) lose(c *conn) {
 
 func (p *loop) close(c *conn) {
 	c.broken = true
-	p.conns_[c.fd] = nil
+	p.byFD[c.fd] = nil
 	syscall.Close(c.fd)
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"math"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -27,7 +25,7 @@ type loop struct {
 	turn   int // of from
 	to     [services]*syscall.SockaddrInet4
 
-	conns_  []*conn // by descriptor
+	byFD    []*conn // by descriptor
 	pairs   []*conn // the ping-pong connections
 	next    int     // of pairs: who sends next
 	started bool
@@ -90,13 +88,13 @@ func (p *loop) run() error {
 			p.start()
 		}
 		for _, e := range p.poll.wait(p.patience()) {
-			if c := p.conns_[e.Fd]; c != nil {
+			if c := p.byFD[e.Fd]; c != nil {
 				p.happened(c, e.Events)
 			}
 		}
 		p.keepSchedule()
 	}
-	for _, c := range p.conns_ {
+	for _, c := range p.byFD {
 		if c != nil {
 			syscall.Close(c.fd)
 		}
@@ -133,10 +131,10 @@ func (p *loop) dial(r role) {
 		p.errors.Add(1)
 		return
 	}
-	for fd >= len(p.conns_) {
-		p.conns_ = append(p.conns_, make([]*conn, 256)...)
+	for fd >= len(p.byFD) {
+		p.byFD = append(p.byFD, make([]*conn, 256)...)
 	}
-	p.conns_[fd] = &conn{fd: fd, role: r, begun: now}
+	p.byFD[fd] = &conn{fd: fd, role: r, begun: now}
 	p.poll.add(fd, epollIn|epollOut|epollEdge)
 }
 
@@ -186,8 +184,4 @@ func (p *loop) keepSchedule() {
 		}
 		p.due = p.due.Add(p.interval)
 	}
-}
-
-func (p *loop) String() string {
-	return fmt.Sprintf("%d of %d ready, %d errors", p.ready.Load(), p.wanted, min(p.errors.Load(), math.MaxInt64))
 }

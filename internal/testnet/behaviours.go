@@ -33,21 +33,6 @@ func Endless(s Stream) Behaviour {
 	return func(_ context.Context, c Conn) { s.Send(c, 1<<62) }
 }
 
-// Trickle sends n bytes of s, each in a write and a segment of its own.
-func Trickle(s Stream, n int64) Behaviour {
-	return func(_ context.Context, c Conn) {
-		p := make([]byte, 1)
-		for at := range n {
-			s.Fill(p, at)
-			if _, err := c.Write(p); err != nil {
-				return
-			}
-		}
-		c.CloseWrite()
-		drain(c)
-	}
-}
-
 // Respond reads until the other side has finished, and then sends n bytes of
 // s. got is told how the request compared with its first want bytes, as an
 // error or nil.

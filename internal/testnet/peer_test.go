@@ -30,12 +30,10 @@ func TestEchoReturnsEveryByteAndFinishes(t *testing.T) {
 	})
 }
 
-func TestSourceAndTrickleSendTheStream(t *testing.T) {
+func TestSourceSendsTheStream(t *testing.T) {
 	overEachNetwork(t, func(t *testing.T, network string) {
-		for _, does := range []Behaviour{Source(2, 5000), Trickle(2, 5000)} {
-			c := Dial(t, Start(t, network, does).Address)
-			Must(t, "receive", Stream(2).Receive(c, 5000))
-		}
+		c := Dial(t, Start(t, network, Source(2, 5000)).Address)
+		Must(t, "receive", Stream(2).Receive(c, 5000))
 	})
 }
 

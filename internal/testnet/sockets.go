@@ -110,16 +110,6 @@ func socket(tb testing.TB) int {
 	return fd
 }
 
-// SmallReceiveBuffer makes the dialer's sockets have a small receive buffer, so
-// that a reader who stops is felt after few bytes.
-func SmallReceiveBuffer(d *net.Dialer, bytes int) {
-	d.Control = func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) {
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes)
-		})
-	}
-}
-
 // PastMarks reads c where urgent bytes may be about. At the mark of one, a read
 // that a signal interrupts says EAGAIN although more is there, and Go, which
 // signals its threads to take turns, then waits for an event that has been. So
