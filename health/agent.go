@@ -1,10 +1,8 @@
 package health
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -30,10 +28,13 @@ type Agents struct {
 	log   *zap.Logger
 
 	ask   func(ctx context.Context, at config.Address, timeout time.Duration) (line string, err error)
-	slots chan struct{}
+	slots chan struct{} // of those that answered last time, and the new ones
+	mutes chan struct{} // of those that did not: they hold up nobody else
 
 	mu     sync.Mutex // nobody writes for one that is not followed any more
 	agents map[key]*agent
+	heard  map[*agent]*state.Advice // what is to be committed
+	called chan struct{}            // there is something in heard
 }
 
 // agent is one that is being asked. It belongs to its goroutine.
@@ -55,15 +56,22 @@ type agentSettings struct {
 	timeout  time.Duration
 }
 
-// mostAgents bounds those that are asked at one time, and so the descriptors they
-// hold.
-const mostAgents = 256
+// mostAgents and mostMute bound those that are asked at one time, and so the
+// descriptors they hold.
+const (
+	mostAgents = 256
+	mostMute   = 64
+)
+
+// gather is how long answers wait for others that are committed with them.
+const gather = 5 * time.Millisecond
 
 // NewAgents makes an Agents that asks nobody before Run.
 func NewAgents(store *state.Store, log *zap.Logger) *Agents {
 	return &Agents{
 		store: store, log: log, ask: askAgent,
-		slots: make(chan struct{}, mostAgents), agents: map[key]*agent{},
+		slots: make(chan struct{}, mostAgents), mutes: make(chan struct{}, mostMute),
+		agents: map[key]*agent{}, heard: map[*agent]*state.Advice{}, called: make(chan struct{}, 1),
 	}
 }
 
@@ -71,6 +79,7 @@ func NewAgents(store *state.Store, log *zap.Logger) *Agents {
 func (a *Agents) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { a.collect(ctx) })
 	for {
 		if a.follow(ctx, &running).Wait(ctx, state.Pools, state.Backends) != nil {
 			return
@@ -84,6 +93,7 @@ func (a *Agents) Run(ctx context.Context) {
 func (a *Agents) follow(ctx context.Context, running *sync.WaitGroup) *state.View {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.commit()
 	view, was := a.store.View(), a.agents
 	a.agents = make(map[key]*agent, len(was))
 	added := 0
@@ -147,14 +157,18 @@ func (a *Agents) attend(ctx context.Context, g *agent, first time.Duration) {
 		case <-ctx.Done():
 			return
 		}
+		slots := a.slots
+		if g.mute {
+			slots = a.mutes
+		}
 		select {
-		case a.slots <- struct{}{}:
+		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
 		began := time.Now()
 		line, err := a.ask(ctx, g.at, g.timeout)
-		<-a.slots
+		<-slots
 		if ctx.Err() != nil {
 			return
 		}
@@ -192,17 +206,51 @@ func (a *Agents) hear(g *agent, line string, err error) {
 	}
 }
 
-// write commits a row, and reports false if the agent is not followed any more.
+// write has a row committed soon, and reports false if the agent is not followed any
+// more.
 func (a *Agents) write(g *agent, row *state.Advice) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.agents[g.key] != g {
 		return false
 	}
-	change := a.store.Change()
-	change.SetAdvice(row)
-	change.Commit()
+	a.heard[g] = row
+	select {
+	case a.called <- struct{}{}:
+	default:
+	}
 	return true
+}
+
+// collect commits what is heard, many answers at once. What is heard while it ends may
+// be lost, as in a crash.
+func (a *Agents) collect(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-a.called:
+			select {
+			case <-time.After(gather):
+			case <-ctx.Done():
+			}
+		case <-ctx.Done():
+		}
+		a.mu.Lock()
+		a.commit()
+		a.mu.Unlock()
+	}
+}
+
+// commit is called with the lock. All in heard are followed.
+func (a *Agents) commit() {
+	if len(a.heard) == 0 {
+		return
+	}
+	change := a.store.Change()
+	for _, row := range a.heard {
+		change.SetAdvice(row)
+	}
+	change.Commit()
+	clear(a.heard)
 }
 
 // loudness is how loud it is to be told: weights may change at every answer.
@@ -214,46 +262,4 @@ func loudness(was, now *state.Advice) zapcore.Level {
 		return zap.InfoLevel
 	}
 	return zap.DebugLevel
-}
-
-// mostSaid bounds a line of an agent, in bytes.
-const mostSaid = 1024
-
-// askAgent connects to an agent and returns its first line.
-func askAgent(ctx context.Context, at config.Address, timeout time.Duration) (line string, err error) {
-	err = talking(config.Health{}, func(t *talk) error {
-		t.doing = "agent " + t.to.String()
-		said, err := io.ReadAll(io.LimitReader(untilNewline{t}, mostSaid))
-		if err != nil {
-			return err
-		}
-		if len(said) == 0 {
-			return io.EOF
-		}
-		line = string(bytes.TrimSpace(said))
-		return nil
-	})(ctx, at, timeout)
-	return line, err
-}
-
-// untilNewline ends with the read that has brought the end of a line; what comes
-// behind that is left out.
-type untilNewline struct{ io.Reader }
-
-// Read is for io.Reader.
-func (u untilNewline) Read(p []byte) (int, error) {
-	n, err := u.Reader.Read(p)
-	if i := bytes.IndexAny(p[:n], "\r\n"); i >= 0 {
-		return i + 1, io.EOF
-	}
-	return n, err
-}
-
-// short is a line that fits into a reason.
-func short(line string) string {
-	const most = 60
-	if len(line) <= most {
-		return line
-	}
-	return strings.ToValidUTF8(line[:most], "") + "..."
 }

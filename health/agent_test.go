@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -26,9 +27,12 @@ import (
 type office struct {
 	*testing.T
 	*world
-	mu    sync.Mutex
-	lines map[config.Address]string
-	asked int
+	mu       sync.Mutex
+	agents   *Agents
+	lines    map[config.Address]string
+	mute     time.Duration // what it takes to find that an agent does not answer
+	asked    int
+	answered int
 }
 
 const agentPort = 9999
@@ -39,10 +43,10 @@ func employ(t *testing.T, n int, test func(o *office)) {
 		o := &office{T: t, world: &world{store: state.New(), logs: logs}, lines: map[config.Address]string{}}
 		o.reload(o.config(n))
 		ctx, cancel := context.WithCancel(t.Context())
-		agents := NewAgents(o.store, zap.New(core))
-		agents.ask = o.ask
+		o.agents = NewAgents(o.store, zap.New(core))
+		o.agents.ask = o.ask
 		var ended sync.WaitGroup
-		ended.Go(func() { agents.Run(ctx) })
+		ended.Go(func() { o.agents.Run(ctx) })
 		defer ended.Wait()
 		defer cancel()
 		synctest.Wait() // the first has been asked, in vain
@@ -57,12 +61,21 @@ func (o *office) config(n int) *config.Config {
 	return cfg
 }
 
-func (o *office) ask(_ context.Context, at config.Address, _ time.Duration) (string, error) {
+func (o *office) ask(ctx context.Context, at config.Address, _ time.Duration) (string, error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.asked++
-	if line, ok := o.lines[at]; ok {
+	line, ok := o.lines[at]
+	if ok {
+		o.answered++
+	}
+	mute := o.mute
+	o.mu.Unlock()
+	if ok {
 		return line, nil
+	}
+	select {
+	case <-time.After(mute):
+	case <-ctx.Done():
 	}
 	return "", errors.New("refused")
 }
@@ -177,17 +190,71 @@ func TestAgentsAreAskedAtTheInterval(t *testing.T) {
 	})
 }
 
+// TestMuteAgentsHoldUpNobodyElse, though they are twice as many as may be asked at one
+// time.
+func TestMuteAgentsHoldUpNobodyElse(t *testing.T) {
+	employ(t, 2*mostAgents, func(o *office) {
+		o.mu.Lock()
+		o.mute = 10 * time.Second
+		o.mu.Unlock()
+		o.say(1, "up")
+		time.Sleep(time.Minute) // all have been asked
+		o.mu.Lock()
+		before := o.answered
+		o.mu.Unlock()
+		time.Sleep(100 * time.Second)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if n := o.answered - before; n < 95 {
+			t.Errorf("asked %d times in 100 s, want once a second", n)
+		}
+	})
+}
+
+func TestManyAnswersAreOneCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := state.New()
+		a := NewAgents(store, zap.NewNop())
+		view, commits := store.View(), 0
+		var ended sync.WaitGroup
+		ended.Go(func() { a.collect(ctx) })
+		ended.Go(func() {
+			for view.Wait(ctx, state.Advices) == nil {
+				view = store.View()
+				commits++
+			}
+		})
+		const n = 100
+		for i := range n {
+			g := &agent{key: key{"web", fmt.Sprint("b", i)}, says: silence}
+			a.agents[g.key] = g
+			a.hear(g, "drain", nil)
+			synctest.Wait()
+		}
+		time.Sleep(gather)
+		synctest.Wait()
+		cancel()
+		ended.Wait()
+		if rows := len(slices.Collect(store.View().AllAdvices())); rows != n || commits != 1 {
+			t.Errorf("%d rows in %d commits, want %d in one", rows, commits, n)
+		}
+	})
+}
+
 func TestAgentsAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name, says, line, err string
 		stays                 bool
 	}{
 		{"a line and its end", "up 50%\n", "up 50%", "", false},
-		{"no end of line", "up 50%", "up 50%", "", false},
+		{"no end of line", "weight:10", "", `"weight:10" is no whole line, which ends with \n or \r and is of at most 1024 bytes`, false},
+		{"no end of line, and it stays", "weight:10", "", "no answer within 200ms", true},
 		{"two lines, and it stays", "drain\r\nmaint\r\n", "drain", "", true},
 		{"nothing", "", "", "it closed the connection", false},
 		{"nothing, and it stays", "", "", "no answer within 200ms", true},
-		{"more than fits", strings.Repeat("x", 2*mostSaid), strings.Repeat("x", mostSaid), "", true},
+		{"more than fits", strings.Repeat("x", 2*mostSaid), "", "is of at most 1024 bytes", false},
+		{"as much as fits", strings.Repeat("x", mostSaid-1) + "\r", strings.Repeat("x", mostSaid-1), "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			testnet.Leaks(t)
