@@ -176,7 +176,7 @@ func TestEveryProbeInEveryState(t *testing.T) {
 		if took := time.Since(begun); took < soon {
 			t.Errorf("it took %v, and its answer %v", took, soon)
 		}
-		isIll(t, s.check(behind(t, s.at, 4*soon), soon), " within 150ms")
+		isIll(t, s.check(behind(t, s.at, 2*soon), soon), " within 150ms")
 	}, speaks)
 	state("wrong", func(t *testing.T, s *subject) {
 		isIll(t, s.check(s.wrong, late), s.strange)
