@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -23,15 +24,21 @@ const (
 	syslogPath  = "/dev/log"
 )
 
-// longestText is how much of a line is written; what a socket takes ends with
-// some 64 KiB.
-const longestText = 32 << 10
+// What is cut of a line: its text and each of its values. What a socket takes ends
+// with some 64 KiB, so a line of many long values is tried again with short ones.
+const (
+	longestText = 32 << 10
+	shortValue  = 1 << 10
+)
 
 // logSocket is such an output.
 type logSocket struct {
 	network, address string
 	render           func([]pair) []byte
-	conn             net.Conn
+
+	mu   sync.Mutex // a reload ends a write while the writer may be dialling
+	conn net.Conn   // replaced by the writer alone
+	late time.Time  // when writes end; zero: never
 }
 
 // pair is a key of a line and its value: as JSON, and a string without quotes.
@@ -43,28 +50,41 @@ type pair struct {
 // socketOf is what log.output names if it is a socket, else nil.
 func socketOf(output, format string) *logSocket {
 	kind, at, other := strings.Cut(output, ":")
-	var s *logSocket
+	path, unix := strings.CutPrefix(at, "unix:")
+	s := &logSocket{network: "unixgram", address: path}
 	switch {
-	case kind == "journald" && (!other || strings.HasPrefix(at, "unix:")):
-		s = &logSocket{address: journalPath, render: renderJournal}
+	case kind == "journald" && (!other || unix):
+		s.render = renderJournal
+		if !other {
+			s.address = journalPath
+		}
 	case kind == "syslog":
-		s = &logSocket{address: syslogPath, render: newSyslog(format).render}
+		s.render = newSyslog(format, !other || unix).render
+		if !other {
+			s.address = syslogPath
+		} else if !unix {
+			s.network = "udp"
+		}
 	default:
 		return nil
-	}
-	s.network = "unixgram"
-	if path, unix := strings.CutPrefix(at, "unix:"); unix {
-		s.address = path
-	} else if other {
-		s.network, s.address = "udp", at
 	}
 	return s
 }
 
-// open finds out whether somebody is there, as far as that can be known.
-func (s *logSocket) open() (err error) {
-	s.conn, err = net.DialTimeout(s.network, s.address, time.Second)
-	return err
+// open finds out whether somebody is there, as far as that can be known. If
+// nobody is, what was open stays.
+func (s *logSocket) open() error {
+	conn, err := net.DialTimeout(s.network, s.address, time.Second)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+	s.conn = conn
+	return conn.SetWriteDeadline(s.late)
 }
 
 // Write writes lines. It returns how many bytes of them have gone out, whole
@@ -75,12 +95,10 @@ func (s *logSocket) Write(lines []byte) (written int, err error) {
 		if end := bytes.IndexByte(line, '\n'); end >= 0 {
 			line = line[:end+1]
 		}
-		text := s.render(pairsOf(line))
-		_, err := s.conn.Write(text)
-		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EPIPE) {
-			if err = s.again(); err == nil {
-				_, err = s.conn.Write(text)
-			}
+		all := pairsOf(line)
+		err := s.send(s.render(shorten(all, longestText)))
+		if errors.Is(err, syscall.EMSGSIZE) {
+			err = s.send(s.render(shorten(all, shortValue)))
 		}
 		if err != nil {
 			return written, err
@@ -90,20 +108,32 @@ func (s *logSocket) Write(lines []byte) (written int, err error) {
 	return written, nil
 }
 
-func (s *logSocket) again() error {
-	old := s.conn
-	if err := s.open(); err != nil {
-		s.conn = old
-		return err
+// send is one datagram.
+func (s *logSocket) send(text []byte) error {
+	_, err := s.conn.Write(text)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EPIPE) {
+		if err = s.open(); err == nil {
+			_, err = s.conn.Write(text)
+		}
 	}
-	return old.Close()
+	return err
 }
 
 // Close implements io.Closer.
-func (s *logSocket) Close() error { return s.conn.Close() }
+func (s *logSocket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn.Close()
+}
 
-// SetWriteDeadline ends a write that waits for a reader that is stuck.
-func (s *logSocket) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDeadline(t) }
+// SetWriteDeadline ends a write that waits for a reader that is stuck, and all
+// after it, whoever reads by then.
+func (s *logSocket) SetWriteDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = t
+	return s.conn.SetWriteDeadline(t)
+}
 
 // pairsOf takes a line of JSON apart. What is not one is a message.
 func pairsOf(line []byte) (all []pair) {
@@ -172,11 +202,22 @@ func severity(level string) int {
 	return 6
 }
 
-func cut(text string) string {
-	if len(text) > longestText {
-		return strings.ToValidUTF8(text[:longestText], "") + "..."
+func cut(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "..."
 	}
 	return text
+}
+
+// shorten cuts values. One that was no string becomes one, which is JSON still.
+func shorten(all []pair, most int) []pair {
+	for i, p := range all {
+		if len(p.value) > most {
+			all[i].value = cut(p.value, most)
+			all[i].raw, _ = json.Marshal(all[i].value)
+		}
+	}
+	return all
 }
 
 // renderJournal is a line in the journal's native protocol: a line for each
@@ -185,7 +226,6 @@ func cut(text string) string {
 func renderJournal(all []pair) []byte {
 	var b bytes.Buffer
 	field := func(name, value string) {
-		value = cut(value)
 		if !strings.Contains(value, "\n") {
 			fmt.Fprintf(&b, "%s=%s\n", name, value)
 			return
@@ -198,7 +238,7 @@ func renderJournal(all []pair) []byte {
 		b.Write(size[:])
 		b.WriteString(value + "\n")
 	}
-	field("MESSAGE", textOf(all))
+	field("MESSAGE", cut(textOf(all), longestText))
 	field("PRIORITY", fmt.Sprint(severity(valueOf(all, "level"))))
 	field("SYSLOG_IDENTIFIER", "sluice")
 	field("SYSLOG_PID", fmt.Sprint(os.Getpid()))

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,36 +77,40 @@ func TestLogToTheJournalHasFields(t *testing.T) {
 	}
 }
 
-func TestLogToSyslogIsAsTheStandardSays(t *testing.T) {
+func TestLogToSyslogIsAsItsReadersKnowIt(t *testing.T) {
 	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	testnet.Must(t, "listen", err)
 	defer udp.Close()
 	path := testnet.SocketPath(t)
 	unix := reader(t, path)
 	// RFC 5424, 6: HEADER SP STRUCTURED-DATA SP MSG
-	head := regexp.MustCompile(`^<(\d+)>1 (\S+) \S+ sluice (\d+) (\S+) - (.*)$`)
+	standard := regexp.MustCompile(`^<(\d+)>1 (\S+) \S+ sluice (\d+) admin - (.*)$`)
+	// syslog(3) of glibc: no host, no year
+	local := regexp.MustCompile(`^<(\d+)>([A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d) sluice\[(\d+)\]: (.*)$`)
 	for _, tt := range []struct {
 		output, format, want string
 		from                 net.PacketConn
+		head                 *regexp.Regexp
+		time                 string
 	}{
-		{"syslog:" + udp.LocalAddr().String(), "auto", `connection listener=web client="" times=3`, udp},
-		{"syslog:unix:" + path, "json", `@cee: {"msg":"connection","listener":"web","client":"","times":3}`, unix},
+		{"syslog:" + udp.LocalAddr().String(), "auto", `connection listener=web client="" times=3`, udp, standard, time.RFC3339Nano},
+		{"syslog:" + udp.LocalAddr().String(), "json", `@cee: {"msg":"connection","listener":"web","client":"","times":3}`, udp, standard, time.RFC3339Nano},
+		{"syslog:unix:" + path, "auto", `connection listener=web client="" times=3 part=admin`, unix, local, time.Stamp},
+		{"syslog:unix:" + path, "json", `@cee: {"part":"admin","msg":"connection","listener":"web","client":"","times":3}`, unix, local, time.Stamp},
 	} {
 		c := plainLog
 		c.Output, c.Format = tt.output, tt.format
 		l, err := newLogs(c, nil, nil)
 		testnet.Must(t, "open", err)
 		l.log.Named("admin").Error("connection", zap.String("listener", "web"), zap.String("client", ""), zap.Int("times", 3))
-		got := head.FindStringSubmatch(datagram(t, tt.from))
+		text := datagram(t, tt.from)
 		l.close()
+		got := tt.head.FindStringSubmatch(text)
 		if got == nil {
-			t.Fatalf("%s: not as RFC 5424 has it", tt.output)
+			t.Fatalf("%s: %q, want %v", tt.output, text, tt.head)
 		}
-		if _, err := time.Parse(time.RFC3339Nano, got[2]); err != nil || got[1] != "27" || got[3] != fmt.Sprint(os.Getpid()) || got[4] != "admin" || got[5] != tt.want {
+		if _, err := time.Parse(tt.time, got[2]); err != nil || got[1] != "27" || got[3] != fmt.Sprint(os.Getpid()) || got[4] != tt.want {
 			t.Errorf("%s: %q, %v, want %s", tt.output, got, err, tt.want)
-		}
-		if _, object, ok := strings.Cut(got[5], "@cee: "); ok && !json.Valid([]byte(object)) {
-			t.Errorf("not JSON: %s", object)
 		}
 	}
 }
@@ -163,10 +169,66 @@ func TestALongLineIsCutAndArrives(t *testing.T) {
 	testnet.Must(t, "open", err)
 	defer l.close()
 	l.log.Info(strings.Repeat("é", longestText))
-	if got := datagram(t, from); !strings.HasSuffix(got, "é...") || len(got) < longestText || len(got) > longestText+200 {
+	if got := datagram(t, from); !strings.HasSuffix(got, `é..."}`) || len(got) < longestText || len(got) > longestText+200 {
 		t.Errorf("%d bytes, ends with %q", len(got), got[len(got)-10:])
 	}
 	if got := pairsOf([]byte("no JSON\n")); len(got) != 1 || got[0].value != "no JSON" || textOf(got) != "no JSON" {
 		t.Errorf("got %v", got)
 	}
+}
+
+// What is cut are values, so that the JSON is whole; and what no datagram holds
+// costs neither its line nor those around it.
+func TestALineThatNoDatagramHoldsIsCutFurther(t *testing.T) {
+	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	testnet.Must(t, "listen", err)
+	defer udp.Close()
+	s := socketOf("syslog:"+udp.LocalAddr().String(), "json")
+	testnet.Must(t, "open", s.open())
+	defer s.Close()
+	line := func(values ...string) string {
+		text, err := json.Marshal(map[string]any{"msg": "connection", "all": values, "one": strings.Join(values, "")})
+		testnet.Must(t, "marshal", err)
+		return string(text) + "\n"
+	}
+	half, whole := strings.Repeat("x", 20<<10), strings.Repeat("y", 40<<10)
+	batch := line("a") + line(half) + line(whole) + line("b")
+	n, err := s.Write([]byte(batch))
+	if n != len(batch) || err != nil {
+		t.Fatalf("%d bytes of %d, %v", n, len(batch), err)
+	}
+	for i, want := range []int{1, 20 << 10, shortValue + 3, 1} {
+		_, object, _ := strings.Cut(datagram(t, udp), "@cee: ")
+		var got struct{ Msg, One string }
+		if err := json.Unmarshal([]byte(object), &got); err != nil || got.Msg != "connection" || len(got.One) != want {
+			t.Errorf("line %d: %v, %d bytes of a value, want %d", i, err, len(got.One), want)
+		}
+	}
+}
+
+// A reload ends the write of an output that is stuck, also if the writer is just
+// looking for the reader that came after it.
+func TestADeadlineHoldsForTheNextReader(t *testing.T) {
+	path := testnet.SocketPath(t)
+	reader(t, path)
+	s := socketOf("journald:unix:"+path, "json")
+	testnet.Must(t, "open", s.open())
+	defer s.Close()
+	testnet.Must(t, "deadline", s.SetWriteDeadline(time.Now()))
+	testnet.Must(t, "open again", s.open())
+	if _, err := s.Write([]byte("{}\n")); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want that its time is over", err)
+	}
+	var both sync.WaitGroup // for the race detector
+	both.Go(func() {
+		for range 100 {
+			_ = s.SetWriteDeadline(time.Time{})
+		}
+	})
+	both.Go(func() {
+		for range 100 {
+			_ = s.open()
+		}
+	})
+	both.Wait()
 }
