@@ -105,10 +105,12 @@ func (s *supervisor) connect(fd int) (err error) {
 
 // spawn starts a worker process that has no predecessor.
 func (s *supervisor) spawn() error {
+	s.watchdog.rest()
 	mine, its, err := sys.Pair()
 	if err != nil {
 		return err
 	}
+	defer sys.Close(its)
 	if err := s.connect(mine); err != nil {
 		return err
 	}
@@ -120,7 +122,6 @@ func (s *supervisor) spawn() error {
 		files = append(files, uintptr(fd))
 	}
 	pid, err := sys.Spawn("/proc/self/exe", os.Args, env, files)
-	sys.Close(its)
 	if err != nil {
 		return err
 	}
@@ -167,11 +168,19 @@ func (s *supervisor) stay() error {
 		case <-s.watchdog.late.C:
 			s.bite()
 		case words, ok := <-s.heard:
-			if !ok {
-				s.heard = nil
-				continue
-			}
-			s.hear(words)
+			s.hear(words, ok)
+		}
+	}
+}
+
+// catchUp obeys what has been said by now.
+func (s *supervisor) catchUp() {
+	for {
+		select {
+		case words, ok := <-s.heard:
+			s.hear(words, ok)
+		default:
+			return
 		}
 	}
 }
@@ -183,8 +192,12 @@ func (s *supervisor) pass(sig os.Signal) {
 	s.line.say(saysSignal, int(sig.(syscall.Signal)))
 }
 
-// hear obeys what the worker process says.
-func (s *supervisor) hear(words string) {
+// hear obeys what the worker process says; not ok: it will say no more.
+func (s *supervisor) hear(words string, ok bool) {
+	if !ok {
+		s.heard = nil
+		return
+	}
 	word, more, _ := strings.Cut(words, " ")
 	switch word {
 	case saysHello:

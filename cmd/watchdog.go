@@ -25,7 +25,9 @@ const watchdogVar = "WATCHDOG_USEC"
 type watchdog struct {
 	interval time.Duration // 0: nobody asks for it
 	late     *time.Timer
-	strikes  int // since the last sign of life
+	due      time.Time // when that fires
+	strikes  int       // since the last sign of life
+	excused  bool      // the latest firing was no strike: this process had not run
 }
 
 func newWatchdog() (*watchdog, error) {
@@ -45,24 +47,49 @@ func (w *watchdog) env() []string {
 
 // alive begins to wait for the next sign of life.
 func (w *watchdog) alive() {
-	w.strikes = 0
+	w.strikes, w.excused = 0, false
 	w.wait()
 }
 
 func (w *watchdog) wait() {
 	if w.interval > 0 {
+		w.due = time.Now().Add(w.interval * 3 / 4)
 		w.late.Reset(w.interval * 3 / 4)
 	}
+}
+
+// rest waits for nothing: there is a worker process that has not yet served.
+func (w *watchdog) rest() {
+	w.late.Stop()
+	w.strikes, w.excused = 0, false
+}
+
+// excuse reports whether the timer that has just fired proves nothing: this process
+// did not run itself when it should have, nor perhaps did the other. That is
+// believed once.
+func (w *watchdog) excuse() bool {
+	w.excused = !w.excused && time.Since(w.due) > w.interval/8
+	return w.excused
 }
 
 // bite ends a worker process that has been silent for too long. The first signal
 // makes it say where all its goroutines are.
 func (s *supervisor) bite() {
-	w, pid := s.watchdog, s.page.Worker()
+	s.catchUp()
+	w := s.watchdog
+	if time.Now().Before(w.due) { // it has said something meanwhile
+		return
+	}
+	if w.excuse() {
+		tell(saysAlive, "")
+		w.wait()
+		return
+	}
 	w.strikes++
 	if w.strikes > 2 || s.stopped {
 		return
 	}
+	pid := s.page.Worker()
 	fmt.Fprintf(s.stderr, "sluice: the worker process %d has been silent for %v (WatchdogSec); it is killed, and another takes its connections over\n", pid, w.interval*3/4)
 	if w.strikes == 1 {
 		_ = syscall.Kill(pid, syscall.SIGABRT)
