@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/coreos/go-systemd/v22/activation"
 
 	"sluice/config"
 	"sluice/internal/sys"
@@ -22,8 +21,7 @@ type passed []passedSocket
 
 type passedSocket struct {
 	name string
-	fd   int
-	file *os.File // keeps it open; nil in a worker process of another
+	fd   int // as a number alone: an os.File would have Go wait for clients as well
 }
 
 // passedVar has the names of the sockets that the main process passes on, from
@@ -32,9 +30,23 @@ const passedVar = "SLUICE_SOCKETS"
 
 // passedBySystemd are those that the first process got.
 func passedBySystemd() (p passed) {
-	for i, f := range activation.Files(true) {
-		const start = 3 // SD_LISTEN_FDS_START
-		p = append(p, passedSocket{f.Name(), start + i, f})
+	const start = 3 // SD_LISTEN_FDS_START
+	pid, _ := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(name) // not for the programs that this one runs
+	}
+	if pid != os.Getpid() {
+		return nil
+	}
+	for i := range n {
+		s := passedSocket{fmt.Sprint("LISTEN_FD_", start+i), start + i}
+		if i < len(names) && names[i] != "" {
+			s.name = names[i]
+		}
+		sys.CloseOnExec(s.fd)
+		p = append(p, s)
 	}
 	return p
 }

@@ -110,10 +110,73 @@ func TestASocketThatWasNotPassedIsAFault(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d", bind, code, exitError)
 		}
 	}
+	// What is not in use is said once, until it is something else.
 	p := start(tcp[:strings.LastIndexByte(tcp, ':')] + ":0")
-	if got := fmt.Sprint(p.logged("sockets that were passed are not in use")["names"]); got != "[http file]" {
-		t.Errorf("not in use: %s", got)
+	unused := func(want string) {
+		t.Helper()
+		if got := fmt.Sprint(p.logged("sockets that were passed are not in use")["names"]); got != want {
+			t.Errorf("not in use: %s, want %s", got, want)
+		}
+	}
+	unused("[http file]")
+	bind := func(bind string) {
+		writeConfig(t, path, fmt.Sprintf("[admin]\nbind = \"\"\n[listeners.web]\nbind = %q\npool = \"web\"\n[pools.web]\nbackends = [\"127.0.0.1:1\"]\n", bind))
+		p.signal(syscall.SIGHUP)
+	}
+	bind("fd:http")
+	unused("[file]")
+	bind("127.0.0.1:0")
+	unused("[http file]")
+	p.logged("reloaded")
+	bind("localhost:0")
+	for line := ""; !strings.Contains(line, `"msg":"reloaded"`); {
+		if line = p.next(p.stderr, ""); strings.Contains(line, "not in use") {
+			t.Errorf("said again: %s", line)
+		}
 	}
 	p.signal(syscall.SIGTERM)
 	p.end()
+}
+
+// An os.File of a socket that does not block is watched by the runtime, which then
+// wakes for each client of a process that accepts none.
+func TestTheMainProcessDoesNotWaitForClients(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	testnet.Must(t, "listen", err)
+	defer l.Close()
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	testnet.Must(t, "socket", err)
+	var copied int
+	testnet.Must(t, "control", raw.Control(func(fd uintptr) { copied, err = syscall.Dup(int(fd)) }))
+	testnet.Must(t, "dup", err)
+	testnet.Must(t, "block", syscall.SetNonblock(copied, false))
+	file := os.NewFile(uintptr(copied), "passed") // one that blocks stays as it is made
+	defer file.Close()
+	testnet.Must(t, "not block", syscall.SetNonblock(copied, true))
+
+	path := filepath.Join(t.TempDir(), "sluice.toml")
+	writeConfig(t, path, "[admin]\nbind = \"\"\n[listeners.web]\nbind = \"fd:web\"\npool = \"web\"\n[pools.web]\nbackends = [\"127.0.0.1:1\"]\n")
+	p := activated(t, "web", []*os.File{file}, "run", "--config", path)
+	p.logged("started")
+	inside := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)
+	all, err := os.ReadDir(inside + "fd")
+	testnet.Must(t, "descriptors", err)
+	polls := 0
+	for _, fd := range all {
+		if to, _ := os.Readlink(inside + "fd/" + fd.Name()); to != "anon_inode:[eventpoll]" {
+			continue
+		}
+		polls++
+		info, err := os.ReadFile(inside + "fdinfo/" + fd.Name())
+		testnet.Must(t, "fdinfo", err)
+		for _, line := range strings.Split(string(info), "\n") {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "tfd:" && f[1] == "3" {
+				t.Errorf("it waits for clients: %s", line)
+			}
+		}
+	}
+	if polls == 0 {
+		t.Error("no epoll found")
+	}
+	p.stop()
 }

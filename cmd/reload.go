@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -56,6 +57,10 @@ func (p *process) reload() (control.Plan, error) {
 		p.log.Warn("reload: runtime." + key + " is not what this process was started with and takes effect at the next start")
 	}
 	p.warnOfAdmin(missed)
+	if idle := p.passed.unused(cfg); !slices.Equal(idle, p.idle) {
+		p.idle = idle
+		p.warnOfIdle(idle)
+	}
 	p.log.Info("reloaded", append([]zap.Field{
 		zap.String("config", p.path),
 		zap.Stringer("changes", plan),
@@ -94,6 +99,13 @@ func (p *process) watcher(ctx context.Context) func(*config.Config) {
 func (p *process) warnOfAdmin(missed error) {
 	if missed != nil {
 		p.log.Warn(`no admin API: its default address is taken; a reload tries again; admin.bind names another, "" is none`, zap.Error(missed))
+	}
+}
+
+// warnOfIdle says which of the sockets that were passed are not in use, if any.
+func (p *process) warnOfIdle(names []string) {
+	if names != nil {
+		p.log.Warn("sockets that were passed are not in use: nobody accepts there", zap.Strings("names", names))
 	}
 }
 

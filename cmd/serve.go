@@ -65,6 +65,7 @@ type process struct {
 	tallies  *admin.Tallies
 	recalled []admin.Transition   // of the process before
 	life     *lifeline            // nil: it does not survive its crashes
+	idle     []string             // names of passed sockets that nobody accepts from; of who reloads
 	follow   func(*config.Config) // watches its files, if it asks for that
 	began    time.Time
 
@@ -114,9 +115,7 @@ func serve(o serveOptions, life *lifeline, orders *orders) error {
 	p.follow(start.config)
 	if first {
 		p.logStart()
-		if names := o.passed.unused(start.config); names != nil {
-			p.log.Warn("sockets that were passed are not in use: nobody accepts there", zap.Strings("names", names))
-		}
+		p.warnOfIdle(o.passed.unused(start.config))
 	}
 	p.warnOfAdmin(missed)
 	p.announce(saysReady)
@@ -152,6 +151,7 @@ func newProcess(o serveOptions, life *lifeline, start opened) *process {
 		p.began = life.page.Began()
 	}
 	p.config.Store(start.config)
+	p.idle = o.passed.unused(start.config)
 	return p
 }
 
