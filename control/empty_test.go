@@ -43,3 +43,35 @@ func TestAnEmptyPoolIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestAdviceEmptiesAPoolPastPanic: what an agent asks for is obeyed as an order is, and
+// what it finds down is health, which panic ignores.
+func TestAdviceEmptiesAPoolPastPanic(t *testing.T) {
+	for name, tt := range map[string]struct {
+		says  func(*state.Advice)
+		place Place
+		empty bool
+	}{
+		"0%":    {func(a *state.Advice) { a.Weight, a.Percent = 0, true }, Out, true},
+		"drain": {func(a *state.Advice) { a.Mode = state.Drain }, Out, true},
+		"down":  {func(a *state.Advice) { a.Down = true }, Serves, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := poolOf("web", 2)
+			p.Health.Agent, p.PanicThreshold = agentAt, 100
+			s := storeOf(&config.Config{Pools: []config.Pool{p}})
+			for _, b := range p.Backends {
+				verdict(s, "web", b.Name, state.Up)
+				advise(s, b.Name, saying(tt.says))
+			}
+			for _, b := range Standings(s.View(), "web") {
+				if b.Place != tt.place {
+					t.Errorf("%s: place %v, want %v", b.Backend.Name, b.Place, tt.place)
+				}
+			}
+			if empty := compile(t, s, nil).pools["web"].empty; (empty != "") != tt.empty {
+				t.Errorf("empty: %q", empty)
+			}
+		})
+	}
+}
