@@ -34,7 +34,7 @@ type feed struct {
 	dozing atomic.Bool // a connection that ends is news
 
 	mu       sync.Mutex
-	running  bool
+	over     bool // run has ended
 	watchers map[*watcher]struct{}
 	happened []Transition // not told yet
 
@@ -67,8 +67,7 @@ func newFeed(s *Server, t *Tallies) *feed {
 func (s *Server) Run(ctx context.Context) { s.feed.run(ctx) }
 
 func (f *feed) run(ctx context.Context) {
-	f.set(true)
-	defer f.set(false)
+	defer f.end()
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
@@ -86,12 +85,12 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// set says whether watchers are taken; when not, those that are there are
-// dropped.
-func (f *feed) set(running bool) {
+// end drops the watchers that are there and takes no more. One that comes before run
+// has begun is told as soon as it does.
+func (f *feed) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.running = running
+	f.over = true
 	for w := range f.watchers {
 		f.drop(w)
 	}
@@ -107,7 +106,7 @@ func (f *feed) drop(w *watcher) {
 func (f *feed) join() (*watcher, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.running {
+	if f.over {
 		return nil, &refusal{http.StatusServiceUnavailable, "there are no events now", "try again, or ask the process that takes its place"}
 	}
 	if len(f.watchers) >= mostWatchers {
