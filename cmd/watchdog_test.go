@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -116,15 +117,19 @@ func TestAKeeperThatDidNotRunDoesNotBite(t *testing.T) {
 	}
 }
 
-// A clean start has nothing of the process before.
+// A start without a predecessor, here one that fails at once for want of
+// descriptors, has nothing of the process before.
 func TestACleanStartWaitsForNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := late(0)
-		w.strikes, w.excused = 2, true
-		w.wait()
-		w.rest()
-		if w.strikes != 0 || w.excused || w.late.Stop() {
-			t.Errorf("%d strikes, excused %v, or the timer runs", w.strikes, w.excused)
-		}
-	})
+	w := &watchdog{interval: time.Hour, late: time.NewTimer(time.Hour), strikes: 2, excused: true}
+	var limit syscall.Rlimit
+	testnet.Must(t, "limit", syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testnet.Must(t, "limit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: limit.Max}))
+	err := (&supervisor{watchdog: w}).spawn()
+	testnet.Must(t, "limit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Fatalf("got %v, want that there are no descriptors", err)
+	}
+	if w.strikes != 0 || w.excused || w.late.Stop() {
+		t.Errorf("%d strikes, excused %v, or the timer runs", w.strikes, w.excused)
+	}
 }
