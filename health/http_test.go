@@ -126,7 +126,7 @@ func TestHTTPProbeOfNginx(t *testing.T) {
 		t.Errorf("nginx says\n%s", log)
 	}
 	t.Run("hangs", func(t *testing.T) {
-		n.stop()
+		n.stop(t)
 		defer n.goOn()
 		isIll(t, put(http200, n.plain, 200*time.Millisecond), "GET /: no answer within 200ms")
 	})

@@ -2,7 +2,11 @@ package health
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,8 +68,20 @@ func start(t *testing.T, c *exec.Cmd, addresses ...string) *program {
 	return p
 }
 
-// stop and goOn make a server hang, and let it go on.
-func (p *program) stop() { p.cmd.Process.Signal(syscall.SIGSTOP) }
+// stop makes a server hang. A signal alone says that its threads will.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	p.cmd.Process.Signal(syscall.SIGSTOP)
+	testnet.Eventually(t, 30*time.Second, "all of its threads have stopped", func() bool {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		return len(threads) > 0 && !slices.ContainsFunc(threads, func(path string) bool {
+			text, err := os.ReadFile(path)
+			return err != nil || !bytes.Contains(text, []byte(") T "))
+		})
+	})
+}
+
+// goOn lets it go on.
 func (p *program) goOn() { p.cmd.Process.Signal(syscall.SIGCONT) }
 
 // isWell and isIll hold a probe to its verdict.

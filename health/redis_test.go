@@ -49,7 +49,7 @@ func TestRedisProbe(t *testing.T) {
 	isWell(t, put(verified, r.secure, 10*time.Second))
 	isIll(t, put(with(verified, func(h *config.Health) { h.CAFile = "" }), r.secure, 10*time.Second), "TLS handshake: ")
 	t.Run("hangs", func(t *testing.T) {
-		r.stop()
+		r.stop(t)
 		defer r.goOn()
 		isIll(t, put(askRedis, r.at, 200*time.Millisecond), "PING: no answer within 200ms")
 	})

@@ -87,16 +87,19 @@ func behind(t *testing.T, to config.Address, by time.Duration) config.Address {
 		}
 		defer server.Close()
 		go func() {
-			io.Copy(server, c)
+			pass(server, c)
 			server.(*net.TCPConn).CloseWrite()
 		}()
 		first := make([]byte, 4096)
 		n, _ := server.Read(first)
 		time.Sleep(by)
 		c.Write(first[:n])
-		io.Copy(c, server)
+		pass(c, server)
 	})
 }
+
+// pass copies by read and write: splice would keep pipes.
+func pass(to io.Writer, from io.Reader) { io.Copy(struct{ io.Writer }{to}, struct{ io.Reader }{from}) }
 
 // subjects are one of each type. Their servers run until the test ends.
 func subjects(t *testing.T) map[string]*subject {
@@ -186,7 +189,7 @@ func TestEveryProbeInEveryState(t *testing.T) {
 		isIll(t, put(h, s.expired, late), "TLS handshake: its certificate has expired on ")
 	}, secure)
 	state("hanging", func(t *testing.T, s *subject) {
-		s.stop()
+		s.stop(t)
 		defer s.goOn()
 		err := s.check(s.at, soon)
 		if s.health.Type == "tcp" {

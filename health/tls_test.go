@@ -117,7 +117,7 @@ func TestTLSProbeOfNginx(t *testing.T) {
 		}
 	})
 	t.Run("hangs", func(t *testing.T) {
-		n.stop()
+		n.stop(t)
 		defer n.goOn()
 		isIll(t, put(plain, n.secure, 200*time.Millisecond), "TLS handshake: no answer within 200ms")
 	})
