@@ -17,7 +17,7 @@ func emptyOf(standings []Standing) string {
 	if len(standings) == 0 {
 		return "it has none"
 	}
-	return fmt.Sprintf("%s is %s", standings[0].Backend.Name, standings[0].Why)
+	return fmt.Sprintf("%s: %s", standings[0].Backend.Name, standings[0].Why)
 }
 
 // tellEmpty logs the pools that serve nobody any more, whether their backends are ill or

@@ -26,9 +26,9 @@ func TestAnEmptyPoolIsTold(t *testing.T) {
 		want   []string
 	}{
 		{func() { verdict(c.store, "web", "b1", state.Down) }, nil},
-		{func() { verdict(c.store, "web", "b2", state.Down) }, []string{"error pool web: no backend can be had: b1 is down: "}},
+		{func() { verdict(c.store, "web", "b2", state.Down) }, []string{"error pool web: no backend can be had: b1: down: "}},
 		{func() { verdict(c.store, "web", "b2", state.Unknown) }, []string{"info pool web: backends can be had again"}},
-		{func() { advise(c.store, "b2", drain) }, []string{"error pool web: no backend can be had: b1 is down: "}},
+		{func() { advise(c.store, "b2", drain) }, []string{"error pool web: no backend can be had: b1: down: "}},
 		{func() { advise(c.store, "b1", drain) }, nil},
 		{func() { advise(c.store, "b2", ready) }, []string{"info pool web: backends can be had again"}},
 	} {
