@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net/netip"
 	"syscall"
 
 	"sluice/internal/sys"
@@ -66,9 +65,8 @@ func (a *adoption) ownBackend(c *conn) bool {
 	}
 	if c.backendID != 0 && !c.has(backendUnix) { // its own address says nothing: it may be the client's, and a door transparent
 		peer, e := sys.PeerAddr(fd)
-		to := a.in.backend(c.backendID).Address.TCP
 		if e != syscall.ENOTCONN {
-			return e == 0 && peer.AddrPort() == netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+			return e == 0 && a.in.backend(c.backendID).Address.isPeer(peer.AddrPort())
 		}
 	}
 	return a.doorAt(fd) == nil // no other worker can have more than one such socket half made, and that one is closed as well

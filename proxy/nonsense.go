@@ -168,11 +168,13 @@ func (a *adoption) backendIsAnother(c *conn) bool {
 		return true
 	}
 	peer, e := sys.PeerAddr(fd)
-	to := b.Address.TCP
-	if e != 0 || c.has(backendUnix) || to.Addr().IsUnspecified() { // the kernel connects to itself then
-		return false
-	}
-	return bare(peer.AddrPort()) != bare(to)
+	return e == 0 && !c.has(backendUnix) && !b.Address.isPeer(peer.AddrPort())
+}
+
+// isPeer reports whether a socket that was connected to an address may say that this is
+// who it is connected to. Of 0.0.0.0 and [::] the kernel makes an address of its own.
+func (a *Address) isPeer(peer netip.AddrPort) bool {
+	return a.TCP.Addr().IsUnspecified() && a.TCP.Port() == peer.Port() || bare(peer) == bare(a.TCP)
 }
 
 // bare is an address as it is compared.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -115,4 +116,20 @@ func (p *plane) connOf(client *net.TCPConn) (*conn, *card) {
 	}
 	p.t.Fatal("there is no such conn")
 	return nil, nil
+}
+
+func TestWhoASocketIsConnectedTo(t *testing.T) {
+	for _, c := range []struct {
+		to, peer string
+		is       bool
+	}{
+		{"192.0.2.1:80", "192.0.2.1:80", true}, {"192.0.2.1:80", "192.0.2.1:81", false}, {"192.0.2.1:80", "192.0.2.2:80", false},
+		{"[::ffff:192.0.2.1]:80", "192.0.2.1:80", true}, {"[fe80::1%eth0]:80", "[fe80::1%2]:80", true},
+		{"0.0.0.0:80", "127.0.0.1:80", true}, {"[::]:80", "[::1]:80", true}, {"0.0.0.0:80", "127.0.0.1:81", false},
+	} {
+		a := Address{TCP: netip.MustParseAddrPort(c.to)}
+		if is := a.isPeer(netip.MustParseAddrPort(c.peer)); is != c.is {
+			t.Errorf("connected to %s, says %s: %v, want %v", c.to, c.peer, is, c.is)
+		}
+	}
 }
