@@ -101,17 +101,18 @@ func serve(o serveOptions, life *lifeline, orders *orders) error {
 	p.admin = admin.New(admin.Options{Process: answers{p}, Data: p.data, Config: p.config.Load, Store: p.store, Keep: keep, Tallies: p.tallies, Log: p.log.Named("admin")})
 	p.admin.Recall(p.recalled)
 	first := life.first()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	p.follow = p.watcher(ctx)
+	p.reloading.Lock() // the API is there before its files are watched
 	missed, err := p.begin()
 	if err != nil {
 		p.data.Shutdown(context.Background(), 0)
 		return err
 	}
 	defer p.admin.Close()
-
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	p.follow = p.watcher(ctx)
 	p.follow(start.config)
+	p.reloading.Unlock()
 	if first {
 		p.logStart()
 		p.warnOfIdle(o.passed.unused(start.config))
