@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -44,9 +45,7 @@ func (s *syslog) render(all []pair) []byte {
 		}
 		return fmt.Appendf(nil, "<%d>%s sluice[%d]: %s", priority, t.Format(time.Stamp), os.Getpid(), text)
 	}
-	if part == "" {
-		part = "-"
-	}
+	at, part = cmp.Or(at, "-"), cmp.Or(part, "-")
 	return fmt.Appendf(nil, "<%d>1 %s %s sluice %d %s - %s", priority, at, s.host, os.Getpid(), part, text)
 }
 

@@ -80,6 +80,25 @@ func TestAgentSteersItsBackend(t *testing.T) {
 	}
 }
 
+// TestMoreThanAllOfALargeWeight: twice a weight is twice as much, however large it is.
+func TestMoreThanAllOfALargeWeight(t *testing.T) {
+	for _, weight := range []int{1, 600, 1000, maxWeight / 2} {
+		p := poolOf("web", 2)
+		p.Health.Agent = agentAt
+		for i := range p.Backends {
+			p.Backends[i].Weight = weight
+		}
+		s := storeOf(&config.Config{Pools: []config.Pool{p}})
+		for _, b := range p.Backends {
+			verdict(s, "web", b.Name, state.Up)
+		}
+		advise(s, "b1", saying(func(a *state.Advice) { a.Weight, a.Percent = 200, true }))
+		if got := picked(t, compile(t, s, nil).pool("web"), 300); got["b1"] < 195 || got["b1"] > 205 {
+			t.Errorf("weight %d: picked %v, want twice as many of b1", weight, got)
+		}
+	}
+}
+
 // TestSharesAreFine: a percent of a weight of 1 is had, and the largest weights
 // stay in bounds.
 func TestSharesAreFine(t *testing.T) {

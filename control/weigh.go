@@ -29,7 +29,7 @@ func (p *pool) weigh(now time.Time, standings []Standing, order []int) {
 		grain = whole
 	}
 	for i := range standings {
-		most = max(most, standings[i].Weight)
+		most = max(most, standings[i].Weight*max(standings[i].share, whole)/whole)
 	}
 	by := max(1, min(grain, maxWeight/most))
 	for at := range standings {

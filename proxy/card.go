@@ -23,6 +23,7 @@ type card struct {
 
 	lowWater uint32 // the low-water mark that the client's socket was asked for; 0: none
 	stage    stage
+	waiting  bool // there is one: for a program of before, which would go on with nothing else
 	family   greeting.Family
 	nameSize uint8
 	alpnSize uint8

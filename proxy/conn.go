@@ -221,10 +221,10 @@ func (w *worker) end(slot uint32, c *conn) {
 
 func (w *worker) resetOnClose(c *conn) {
 	if c.client >= 0 && !c.has(clientUnix) {
-		sys.ResetOnClose(int(c.client))
+		resetOnClose(int(c.client), c.has(clientMPTCP))
 	}
 	if c.backend >= 0 && !c.has(backendUnix) {
-		sys.ResetOnClose(int(c.backend))
+		resetOnClose(int(c.backend), false)
 	}
 }
 

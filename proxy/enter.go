@@ -68,7 +68,7 @@ func (w *worker) shutOut(fd int, l *listenerSlot, why Cause) {
 	tcp := w.client.AddrPort().IsValid()
 	switch {
 	case tcp && l.Reject == RejectReset:
-		sys.ResetOnClose(fd)
+		resetOnClose(fd, w.byMultipath)
 	case tcp:
 		sys.ShutdownWrite(fd)
 		sys.Discard(fd, 1<<20)

@@ -91,6 +91,9 @@ func (w *worker) inspectEvent(slot uint32, c *conn, events uint32) {
 func (w *worker) look(slot uint32, c *conn, ended bool) {
 	for {
 		b := w.peek.room()
+		if c.has(clientMPTCP) {
+			sys.Gather(int(c.client))
+		}
 		n, e := sys.Peek(int(c.client), b)
 		switch {
 		case e == syscall.EAGAIN && ended: // the end is behind an urgent byte
@@ -137,7 +140,7 @@ func (w *worker) lookForHello(slot uint32, c *conn, k *card, b []byte, ended boo
 // it comes.
 func (k *card) await(c *conn, n int) {
 	if mark := uint32(n); !c.has(clientUnix) && n > 1 && k.lowWater != mark {
-		k.lowWater = mark
+		k.lowWater, k.waiting = mark, true
 		sys.LowWater(int(c.client), n)
 	}
 }
@@ -146,7 +149,7 @@ func (k *card) await(c *conn, n int) {
 func (k *card) awaitAny(c *conn) {
 	if k.lowWater != 0 {
 		sys.LowWater(int(c.client), 1)
-		k.lowWater = 0
+		k.lowWater, k.waiting = 0, false
 	}
 }
 

@@ -12,7 +12,7 @@ func (a *adoption) leftOver() {
 	next := 0
 	for fd, untouched := range a.free {
 		if !untouched { // condemned
-			sys.ResetOnClose(fd)
+			resetOnClose(fd, sys.Multipath(fd))
 			sys.Close(fd)
 			continue
 		}
@@ -28,7 +28,7 @@ func (a *adoption) leftOver() {
 			continue
 		}
 		if _, e := sys.PeerAddr(fd); e == 0 {
-			sys.ResetOnClose(fd) // a FIN would say that the stream is whole
+			resetOnClose(fd, sys.Multipath(fd)) // a FIN would say that the stream is whole
 		}
 		sys.Close(fd)
 		a.carried.Closed++
@@ -64,7 +64,7 @@ func (a *adoption) accepted(fd int) *listenerSlot {
 		return nil // it has gone already
 	}
 	if _, e := sys.TCP(fd); e == 0 && !untouched(fd) {
-		a.why(fmt.Sprintf("descriptor %d: bytes were moved for a client of whom there is no record", fd))
+		a.why(fmt.Sprintf("descriptor %d: bytes were moved for a client of whom there is no record, or cannot be counted", fd))
 		return nil
 	}
 	return d.owner(a.in)

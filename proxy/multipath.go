@@ -80,6 +80,16 @@ func (d *door) suits(o *SocketOptions) error {
 	return nil
 }
 
+// resetOnClose has a RST be what the other side sees when a socket of TCP is closed. One
+// of MPTCP is reset at once: before Linux 7.1 it would see a FIN for all of SO_LINGER, and
+// take a stream for whole that is cut.
+func resetOnClose(fd int, multipath bool) {
+	sys.ResetOnClose(fd)
+	if multipath {
+		sys.Disconnect(fd)
+	}
+}
+
 // unread is how many bytes wait in the client's socket.
 func (c *conn) unread() int {
 	if c.has(clientMPTCP) {

@@ -197,7 +197,7 @@ func TestCountsOfMPTCP(t *testing.T) {
 	tells("after the FIN", 400, 300, 600)
 	io.ReadFull(own, make([]byte, 600))
 	tells("at the end", 1000, 300, 0)
-	other.SetLinger(0)
+	descriptor(t, other, func(fd int) { sys.Disconnect(fd) })
 	other.Close()
 	descriptor(t, own, func(fd int) {
 		testnet.Eventually(t, 30*time.Second, "it is reset", func() bool { return sys.Failed(fd) })

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"sluice/internal/testnet"
@@ -78,4 +79,23 @@ func TestABookOfAnotherVersionIsRefused(t *testing.T) {
 		t.Errorf("got %v, want a reset", err)
 	}
 	isServed(t, "who comes to the new one", p.asks("127.0.0.2"))
+}
+
+// TestWhatProgramsBeforeNeedIsKept, or they could not go on when a new one fails: a field
+// leaves only with layoutVersion.
+func TestWhatProgramsBeforeNeedIsKept(t *testing.T) {
+	const needed = "conn.generation conn.client conn.backend conn.listener conn.backendID conn.phase conn.flags" +
+		" conn.up.Flow.bits conn.up.Flow.pending conn.up.carrier conn.up.moved" +
+		" conn.down.Flow.bits conn.down.Flow.pending conn.down.carrier conn.down.moved pipe.r pipe.w" +
+		" card.taken card.sent card.stage card.waiting card.family card.nameSize card.alpnSize card.tlvSize card.admitted" +
+		" card.source card.destination card.sourcePort card.destinationPort card.unique card.name card.alpn card.rest"
+	keeps := BookKeeps()
+	for _, name := range strings.Fields(needed) {
+		if !slices.Contains(keeps, name) {
+			t.Errorf("%s is not kept", name)
+		}
+	}
+	if layoutVersion != 1 {
+		t.Errorf("version %d: they are refused, and the list begins anew", layoutVersion)
+	}
 }

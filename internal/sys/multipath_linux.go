@@ -52,10 +52,15 @@ func MultipathCounts(fd int) (MultipathFacts, syscall.Errno) {
 
 const mptcpInfo = 1 // MPTCP_INFO
 
+// Gather has MSG_PEEK see all that has come to an MPTCP socket. Before Linux 6.15 it does
+// not see what came after another look, unless something asks how much there is.
+func Gather(fd int) { Unread(fd) }
+
 // Waiting is how many bytes can be read from a socket now. Unlike Unread it does not
 // count MPTCP's FIN. 0 and no error: the end; EAGAIN: nothing. An error of the
 // socket is taken from it.
 func Waiting(fd int) (int, syscall.Errno) {
+	Gather(fd)
 	r, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), 0, 1<<30, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
 	if e != 0 {
 		return 0, e

@@ -138,7 +138,7 @@ func Split(address string) (network, at string) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return "unix", path
 	}
-	return "tcp", strings.TrimPrefix(address, byMultipath)
+	return "tcp", ByTCP(address)
 }
 
 // ByMultipath is a TCP address which Dial and TryDial connect to by MPTCP, where the
@@ -146,6 +146,9 @@ func Split(address string) (network, at string) {
 func ByMultipath(address string) string { return byMultipath + address }
 
 const byMultipath = "mptcp:"
+
+// ByTCP is an address of ByMultipath, or any other, as one to connect to by TCP.
+func ByTCP(address string) string { return strings.TrimPrefix(address, byMultipath) }
 
 // Multipath reports whether a connection is one of MPTCP.
 func Multipath(c Conn) bool {
