@@ -131,20 +131,10 @@ func (a *Agents) follow(ctx context.Context, running *sync.WaitGroup) *state.Vie
 
 // clear deletes the rows that nobody stands behind.
 func (a *Agents) clear(view *state.View) {
-	var stale []*state.Advice
-	for row := range view.AllAdvices() {
-		if g := a.agents[key{row.Pool, row.Backend}]; g == nil || g.address != row.Address || g.at != row.Agent {
-			stale = append(stale, row)
-		}
-	}
-	if len(stale) == 0 {
-		return
-	}
-	change := a.store.Change()
-	for _, row := range stale {
-		change.DeleteAdvice(row.Pool, row.Backend)
-	}
-	change.Commit()
+	deleteStale(a.store, view.AllAdvices(), func(row *state.Advice) bool {
+		g := a.agents[key{row.Pool, row.Backend}]
+		return g == nil || g.address != row.Address || g.at != row.Agent
+	}, func(c *state.Change, row *state.Advice) { c.DeleteAdvice(row.Pool, row.Backend) })
 }
 
 // attend asks one agent again and again, for the first time after first.

@@ -67,18 +67,8 @@ func (p *Passive) count() {
 // clear deletes the rows that nobody stands behind. Only Run ejects, so no lock
 // is needed to read what it has written.
 func (p *Passive) clear(view *state.View) {
-	var stale []*state.Ejection
-	for e := range view.AllEjections() {
-		if s := p.find(e.Pool, e.Backend); s == nil || !s.ejected || s.address != e.Address {
-			stale = append(stale, e)
-		}
-	}
-	if len(stale) == 0 {
-		return
-	}
-	change := p.store.Change()
-	for _, e := range stale {
-		change.DeleteEjection(e.Pool, e.Backend)
-	}
-	change.Commit()
+	deleteStale(p.store, view.AllEjections(), func(e *state.Ejection) bool {
+		s := p.find(e.Pool, e.Backend)
+		return s == nil || !s.ejected || s.address != e.Address
+	}, func(c *state.Change, e *state.Ejection) { c.DeleteEjection(e.Pool, e.Backend) })
 }

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"iter"
 	"time"
 
 	"go.uber.org/zap"
@@ -99,19 +100,26 @@ func (c *Checker) forget(ch *check) {
 
 // clear deletes the rows that no tracker stands behind.
 func (c *Checker) clear(view *state.View) {
-	var stale []*state.Health
-	for h := range view.AllHealths() {
+	deleteStale(c.store, view.AllHealths(), func(h *state.Health) bool {
 		ch := c.checks[key{h.Pool, h.Backend}]
-		if ch == nil || ch.subject != h.Subject || ch.tracker.status != h.Status {
-			stale = append(stale, h)
+		return ch == nil || ch.subject != h.Subject || ch.tracker.status != h.Status
+	}, func(change *state.Change, h *state.Health) { change.DeleteHealth(h.Pool, h.Backend) })
+}
+
+// deleteStale deletes the rows that are, in one commit, and makes none if there are none.
+func deleteStale[R any](store *state.Store, rows iter.Seq[R], stale func(R) bool, drop func(*state.Change, R)) {
+	var gone []R
+	for row := range rows {
+		if stale(row) {
+			gone = append(gone, row)
 		}
 	}
-	if len(stale) == 0 {
+	if len(gone) == 0 {
 		return
 	}
-	change := c.store.Change()
-	for _, h := range stale {
-		change.DeleteHealth(h.Pool, h.Backend)
+	change := store.Change()
+	for _, row := range gone {
+		drop(change, row)
 	}
 	change.Commit()
 }

@@ -107,9 +107,9 @@ consecutive_failures = 0
 }
 
 const (
-	connectTimeout = 400 * time.Millisecond
-	// noise is what a busy machine may add to a wait.
-	noise = time.Second
+	connectTimeout = time.Second
+	// noise is what a busy machine may add to a wait: less than one try too many would.
+	noise = 900 * time.Millisecond
 )
 
 // TestNobodyWaitsLongerThanTriesTake: a host that is cut off answers nothing. Nothing but
@@ -121,22 +121,22 @@ func TestNobodyWaitsLongerThanTriesTake(t *testing.T) {
 		t.Fatalf("all are well: %v", got)
 	}
 	h.cut(t, hostB)
-	longest, got := h.clients(t, 10)
+	longest, got := h.clients(t, 6)
 	t.Logf("one of two is cut off: %v, the longest wait %v", got, longest.Round(time.Millisecond))
-	if got["a"] != 10 {
+	if got["a"] != 6 {
 		t.Errorf("one of two is cut off: %v", got)
 	}
 	if most := 2*connectTimeout + noise; longest < connectTimeout || longest > most {
 		t.Errorf("the longest wait was %v, want %v to %v", longest, connectTimeout, most)
 	}
 	h.cut(t, hostA, hostB)
-	longest, got = h.clients(t, 4)
+	longest, got = h.clients(t, 2)
 	t.Logf("both are: %v, the longest wait %v", got, longest.Round(time.Millisecond))
-	if most := 2*connectTimeout + noise; got[""] != 4 || longest < 2*connectTimeout || longest > most {
+	if most := 2*connectTimeout + noise; got[""] != 2 || longest < 2*connectTimeout || longest > most {
 		t.Errorf("both are cut off: %v, the longest wait was %v, want %v to %v", got, longest, 2*connectTimeout, most)
 	}
-	testnet.Eventually(t, patience, "all are told of", func() bool { return len(p.All(Connections)) == 24 })
-	for i, l := range p.All(Connections)[20:] {
+	testnet.Eventually(t, patience, "all are told of", func() bool { return len(p.All(Connections)) == 18 })
+	for i, l := range p.All(Connections)[16:] {
 		if !strings.Contains(l.Raw, `"cause":"connect_timeout"`) {
 			t.Errorf("client %d without any host: %s", i, l.Raw)
 		}

@@ -1,3 +1,0 @@
-package main
-
-const sysSetns = 308 // package syscall does not name it
