@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Namespace is a network namespace without a name: it is gone when its last
@@ -53,7 +51,7 @@ func (l *launcher) close() {
 func (l *launcher) in(ns *Namespace, f func() error) error {
 	done := make(chan error)
 	l.asked <- func() {
-		if err := unix.Setns(int(ns.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		if err := setns(ns.file); err != nil {
 			done <- fmt.Errorf("enter a network namespace: %w", err)
 			return
 		}
@@ -98,7 +96,7 @@ func (l *launcher) make() (*Namespace, error) {
 // goHome must not fail: the thread would start the next child in the wrong
 // place.
 func (l *launcher) goHome() {
-	if err := unix.Setns(int(l.home.Fd()), unix.CLONE_NEWNET); err != nil {
+	if err := setns(l.home); err != nil {
 		panic(fmt.Sprintf("leave a network namespace: %v", err))
 	}
 }
@@ -146,6 +144,14 @@ func tool(name string, args ...string) error {
 	out, err := exec.Command(path, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+func setns(f *os.File) error {
+	_, _, errno := syscall.RawSyscall(sysSetns, f.Fd(), syscall.CLONE_NEWNET, 0)
+	if errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -1,0 +1,3 @@
+package main
+
+const sysSetns = 308 // package syscall does not name it

@@ -1,0 +1,3 @@
+package main
+
+const sysSetns = 268 // package syscall does not name it
